@@ -1,1 +1,6 @@
-export {};
+// WGSL kernels and the WebGPU backend: opening an adapter, running a plan.
+
+export type { DeviceKind, OpenedDevice } from "./adapter/device.ts";
+export { type DeviceChoice, deviceChoices, type OpenDeviceOptions, openDevice } from "./adapter/open.ts";
+export { bufferUsage, mapMode } from "./adapter/usage.ts";
+export { waitQuietly } from "./adapter/wait.ts";
