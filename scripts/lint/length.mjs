@@ -1,0 +1,20 @@
+// A file that needs scrolling hides its one purpose. Over the aim is a warning, over the limit an error; tests may be
+// long, since their cases are read one at a time.
+//
+//   node scripts/lint/length.mjs [repository root]
+
+import { argv, cwd, exit } from "node:process";
+import { sources } from "./sources.mjs";
+
+const aim = 200;
+const limit = 400;
+
+const long = sources(argv[2] ?? cwd())
+  .filter(({ isTest }) => !isTest)
+  .map(({ path, text }) => ({ path, lines: text.split("\n").length - 1 }))
+  .filter(({ lines }) => lines > aim);
+for (const { path, lines } of long) {
+  const verdict = lines > limit ? `error: the limit is ${limit}` : `warning: aim for ${aim}`;
+  console.error(`${path}: ${lines} lines, ${verdict}`);
+}
+exit(long.some(({ lines }) => lines > limit) ? 1 : 0);
