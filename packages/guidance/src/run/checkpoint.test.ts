@@ -1,0 +1,116 @@
+import { copyFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readSafetensors, type SafetensorsTensor, type SafetensorsType } from "@guidance/tensor";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "guidance-checkpoint-"));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+function checkpoint(step: number): Checkpoint {
+  const tensors = new Map<string, SafetensorsTensor>([
+    ["layer.weight", { dtype: "F32", shape: [2, 3], data: Float32Array.of(step, 1, 2, 3, 4, 5) }],
+    ["layer.bias", { dtype: "F32", shape: [2], data: Float32Array.of(-1, Number.NaN) }],
+    ["norm.num_batches_tracked", { dtype: "I64", shape: [], data: BigInt64Array.of(BigInt(step)) }],
+  ]);
+  return { tensors, state: { step, best: Number.POSITIVE_INFINITY, generator: { seed: 1, counter: 4 } } };
+}
+
+const inFolder = (name: string) => join(folder, name);
+
+test("what is written is read, and the tensors are a safetensors file", async () => {
+  await writeCheckpoint(join(folder, "new"), "last", checkpoint(3));
+  const expected = checkpoint(3);
+  const read = await readCheckpoint(join(folder, "new"), "last", expected.tensors);
+  expect(read.state).toEqual(expected.state);
+  expect(Object.fromEntries(read.tensors)).toEqual(Object.fromEntries(expected.tensors));
+  const { tensors } = readSafetensors(await readFile(join(folder, "new", "last.safetensors")));
+  expect(Object.fromEntries(tensors)).toEqual(Object.fromEntries(expected.tensors));
+});
+
+test("a checkpoint replaces the one before and leaves nothing else", async () => {
+  await writeCheckpoint(folder, "last", checkpoint(1));
+  await writeCheckpoint(folder, "last", checkpoint(2));
+  expect((await readCheckpoint(folder, "last")).state.step).toBe(2);
+  expect(await readdir(folder)).toEqual(["last.json", "last.safetensors"]);
+});
+
+test("a checkpoint that cannot be written leaves the one before", async () => {
+  await writeCheckpoint(folder, "last", checkpoint(1));
+  const { state } = checkpoint(2);
+  const tensors = new Map([["w", { dtype: "F32", shape: [3], data: new Float32Array(2) } as const]]);
+  await expect(writeCheckpoint(folder, "last", { tensors, state })).rejects.toThrow('tensor "w"');
+  expect((await readCheckpoint(folder, "last")).state.step).toBe(1);
+  expect(await readdir(folder)).toEqual(["last.json", "last.safetensors"]);
+});
+
+test("tensors larger than a chunk are written and read whole", async () => {
+  const data = Float32Array.from({ length: 2 ** 22 + 3 }, (_, index) => index);
+  const tensors = new Map([["large", { dtype: "F32", shape: [data.length], data } as const]]);
+  await writeCheckpoint(folder, "last", { tensors, state: {} });
+  const read = (await readCheckpoint(folder, "last")).tensors.get("large")!.data as Float32Array;
+  expect(Buffer.compare(Buffer.from(read.buffer), Buffer.from(data.buffer))).toBe(0);
+});
+
+test("files of two moments are refused", async () => {
+  await writeCheckpoint(folder, "first", checkpoint(1));
+  await writeCheckpoint(folder, "second", checkpoint(2));
+  await copyFile(inFolder("second.safetensors"), inFolder("first.safetensors"));
+  await expect(readCheckpoint(folder, "first")).rejects.toThrow(
+    /first.safetensors" has sha256 .*use another checkpoint/,
+  );
+});
+
+test("truncated tensors are refused with both sizes", async () => {
+  await writeCheckpoint(folder, "last", checkpoint(1));
+  const { length } = await readFile(inFolder("last.safetensors"));
+  await truncate(inFolder("last.safetensors"), length - 5);
+  await expect(readCheckpoint(folder, "last")).rejects.toThrow(`has ${length - 5} bytes. Expected ${length} bytes`);
+});
+
+test("a damaged header is refused with the file's name", async () => {
+  await writeCheckpoint(folder, "last", checkpoint(1));
+  const bytes = await readFile(inFolder("last.safetensors"));
+  bytes[9] = 0;
+  await writeFile(inFolder("last.safetensors"), bytes);
+  await expect(readCheckpoint(folder, "last")).rejects.toThrow(/last.safetensors" has a damaged header/);
+});
+
+test("missing files are named", async () => {
+  await expect(readCheckpoint(folder, "best")).rejects.toThrow(/cannot read ".*best.json" \(ENOENT/);
+  await writeCheckpoint(folder, "last", checkpoint(1));
+  await rm(inFolder("last.safetensors"));
+  await expect(readCheckpoint(folder, "last")).rejects.toThrow(/cannot read ".*last.safetensors" \(ENOENT/);
+});
+
+test.each([
+  ["text", "is not JSON"],
+  ["null", "has format undefined"],
+  ['{"format":"guidance checkpoint","version":9}', "has version 9, not 1"],
+  ['{"format":"guidance checkpoint","version":1,"state":{}}', "lacks `tensors` or `state`"],
+  ['{"format":"guidance checkpoint","version":1,"state":{},"tensors":{}}', "lacks size or hash of the tensors"],
+])("a description of other form is refused: %s", async (text, message) => {
+  await writeFile(inFolder("last.json"), text);
+  await expect(readCheckpoint(folder, "last")).rejects.toThrow(message);
+});
+
+test("tensors that are not the model's are named", async () => {
+  await writeCheckpoint(folder, "last", checkpoint(1));
+  const many = Array.from({ length: 7 }, (_, index): [string, SafetensorsType] => [
+    `extra.${index}`,
+    { dtype: "F32", shape: [1] },
+  ]);
+  const expected = new Map<string, SafetensorsType>([
+    ["layer.weight", { dtype: "F32", shape: [3, 2] }],
+    ["layer.bias", { dtype: "F64", shape: [2] }],
+    ...many,
+  ]);
+  await expect(readCheckpoint(folder, "last", expected)).rejects.toThrow(
+    "(missing: extra.0, extra.1, extra.2, extra.3, extra.4 and 2 more; unexpected: norm.num_batches_tracked; " +
+      "different: layer.weight is F32 [2, 3] instead of F32 [3, 2], layer.bias is F32 [2] instead of F64 [2])",
+  );
+});

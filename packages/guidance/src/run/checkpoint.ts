@@ -1,0 +1,195 @@
+/**
+ * Checkpoints: everything a run needs to go on, in two files of one name.
+ *
+ * `<name>.safetensors` holds the tensors, `<name>.json` the rest and the size and hash of the former. Both are complete on
+ * the disk before either takes its name, and the JSON file does so last: a crash leaves the old pair, the new pair or, in
+ * the instant between the two renames, a pair whose hash does not fit, which is refused. Tensors are written and read one
+ * by one, since a large model with its optimizer's moments exceeds what one array holds.
+ */
+
+import { createHash } from "node:crypto";
+import { type FileHandle, mkdir, open, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  allocateSafetensorsArray,
+  decodeSafetensorsHeader,
+  encodeSafetensorsHeader,
+  type SafetensorsEntry,
+  type SafetensorsTensor,
+  type SafetensorsType,
+  safetensorsBytes,
+  safetensorsHeaderBytes,
+} from "@guidance/tensor";
+import { RunError } from "./errors.ts";
+import { type StagedFile, stageFile } from "./files.ts";
+import { decodeJson, encodeJson, isJsonObject, type JsonObject } from "./json.ts";
+import { checkTensors } from "./tensors.ts";
+
+/** Tensors by name, and whatever else the run must remember: step, seeds, configuration. */
+export interface Checkpoint {
+  readonly tensors: ReadonlyMap<string, SafetensorsTensor>;
+  readonly state: JsonObject;
+}
+
+/** What the JSON file says about its safetensors file. */
+interface TensorsFile {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+const FORMAT = "guidance checkpoint";
+const VERSION = 1;
+
+/** Bytes read, written and hashed at a time: large enough to be fast, small enough to let other work go on. */
+const CHUNK_BYTES = 2 ** 24;
+
+function* chunks(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let offset = 0; offset < bytes.length; offset += CHUNK_BYTES) {
+    yield bytes.subarray(offset, offset + CHUNK_BYTES);
+  }
+}
+
+/** Writes the checkpoint `name` in `folder`, created if need be, in the place of an earlier one of that name. */
+export async function writeCheckpoint(folder: string, name: string, checkpoint: Checkpoint): Promise<void> {
+  const { tensors, state } = checkpoint;
+  const header = encodeSafetensorsHeader(tensors);
+  const hash = createHash("sha256");
+  let bytes = 0;
+  function* parts(): Generator<Uint8Array> {
+    const arrays = [...header.tensors.keys()].map((key) => safetensorsBytes(key, tensors.get(key)!));
+    for (const part of [header.bytes, ...arrays]) {
+      for (const chunk of chunks(part)) {
+        hash.update(chunk);
+        bytes += chunk.length;
+        yield chunk;
+      }
+    }
+  }
+  await mkdir(folder, { recursive: true });
+  const files: StagedFile[] = [];
+  try {
+    files.push(await stageFile(join(folder, `${name}.safetensors`), parts()));
+    const description = { bytes, sha256: hash.digest("hex") };
+    const json = encodeJson({ format: FORMAT, version: VERSION, tensors: description, state }, 2);
+    files.push(await stageFile(join(folder, `${name}.json`), [new TextEncoder().encode(`${json}\n`)]));
+    for (const file of files) await file.commit();
+  } finally {
+    for (const file of files) await file.discard();
+  }
+}
+
+/**
+ * The checkpoint `name` in `folder`.
+ *
+ * Throws RunError where a file is missing or damaged, where the two do not belong together, and, given the `expected`
+ * tensors, where those in the file are others; the latter before any values are read.
+ */
+export async function readCheckpoint(
+  folder: string,
+  name: string,
+  expected?: ReadonlyMap<string, SafetensorsType>,
+): Promise<Checkpoint> {
+  const path = join(folder, `${name}.json`);
+  const { tensorsFile, state } = parseDescription(path, await readText(path));
+  const tensors = await readTensors(join(folder, `${name}.safetensors`), tensorsFile, expected);
+  return { tensors, state };
+}
+
+function unreadable(path: string, error: unknown): RunError {
+  return new RunError({
+    what: "readCheckpoint",
+    facts: `cannot read "${path}" (${(error as Error).message})`,
+    hint: "Check the folder and the name of the checkpoint",
+  });
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+function parseDescription(path: string, text: string): { tensorsFile: TensorsFile; state: JsonObject } {
+  const broken = (facts: string) =>
+    new RunError({ what: "readCheckpoint", facts: `"${path}" ${facts}`, expected: "a checkpoint of this program" });
+  let json: unknown;
+  try {
+    json = decodeJson(text);
+  } catch (error) {
+    throw broken(`is not JSON (${(error as Error).message})`);
+  }
+  const { format, version, tensors, state } = (json ?? {}) as Record<string, never>;
+  if (format !== FORMAT) throw broken(`has format ${JSON.stringify(format)}, not "${FORMAT}"`);
+  if (version !== VERSION) throw broken(`has version ${JSON.stringify(version)}, not ${VERSION}`);
+  if (!isJsonObject(tensors) || !isJsonObject(state)) throw broken("lacks `tensors` or `state`");
+  const { bytes, sha256 } = tensors;
+  if (typeof bytes !== "number" || typeof sha256 !== "string") throw broken("lacks size or hash of the tensors");
+  return { tensorsFile: { bytes, sha256 }, state };
+}
+
+async function readTensors(
+  path: string,
+  description: TensorsFile,
+  expected: ReadonlyMap<string, SafetensorsType> | undefined,
+): Promise<Map<string, SafetensorsTensor>> {
+  const torn = (facts: string, wanted: string) =>
+    new RunError({
+      what: "readCheckpoint",
+      facts: `"${path}" ${facts}`,
+      expected: `${wanted}, as the JSON file beside it says`,
+      hint: "One of the two files is damaged or from another moment: use another checkpoint of the run",
+    });
+  let file: FileHandle;
+  try {
+    file = await open(path, "r");
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+  try {
+    const { size } = await file.stat();
+    if (size !== description.bytes) throw torn(`has ${size} bytes`, `${description.bytes} bytes`);
+    const hash = createHash("sha256");
+    const read = async (bytes: Uint8Array, offset: number) => {
+      for (const chunk of chunks(bytes)) {
+        await readAll(file, chunk, offset);
+        offset += chunk.length;
+      }
+    };
+    const start = new Uint8Array(Math.min(8, size));
+    await read(start, 0);
+    let entries: Map<string, SafetensorsEntry>;
+    try {
+      const header = new Uint8Array(safetensorsHeaderBytes(start, size));
+      await read(header, 0);
+      hash.update(header);
+      entries = decodeSafetensorsHeader(header, size).tensors;
+    } catch (error) {
+      throw torn(`has a damaged header (${(error as Error).message})`, `sha256 ${description.sha256}`);
+    }
+    if (expected) checkTensors(`checkpoint "${path}"`, entries, expected);
+    const tensors = new Map<string, SafetensorsTensor>();
+    for (const [name, { dtype, shape, begin }] of entries) {
+      const tensor = { dtype, shape, data: allocateSafetensorsArray({ dtype, shape }) };
+      const bytes = safetensorsBytes(name, tensor);
+      await read(bytes, begin);
+      for (const chunk of chunks(bytes)) hash.update(chunk);
+      tensors.set(name, tensor);
+    }
+    const sha256 = hash.digest("hex");
+    if (sha256 !== description.sha256) throw torn(`has sha256 ${sha256}`, description.sha256);
+    return tensors;
+  } finally {
+    await file.close();
+  }
+}
+
+async function readAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  let offset = 0;
+  while (offset < bytes.length) {
+    const { bytesRead } = await file.read(bytes, offset, bytes.length - offset, position + offset);
+    if (bytesRead === 0) throw new RunError({ what: "readCheckpoint", facts: "the file became shorter while read" });
+    offset += bytesRead;
+  }
+}

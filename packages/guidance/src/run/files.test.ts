@@ -1,0 +1,48 @@
+import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { stageFile, writeFileAtomic } from "./files.ts";
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "guidance-files-"));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+test("files are created and replaced, and nothing else is left", async () => {
+  const path = join(folder, "a.txt");
+  await writeFileAtomic(path, "first");
+  await writeFileAtomic(path, Uint8Array.of(0x6f, 0x6b));
+  expect(await readFile(path, "utf8")).toBe("ok");
+  expect(await readdir(folder)).toEqual(["a.txt"]);
+});
+
+test("until it is committed the old file stays", async () => {
+  const path = join(folder, "a.txt");
+  await writeFileAtomic(path, "old");
+  const file = await stageFile(path, [Uint8Array.of(0x6e), Uint8Array.of(0x65, 0x77)]);
+  expect(await readFile(path, "utf8")).toBe("old");
+  await file.commit();
+  expect(await readFile(path, "utf8")).toBe("new");
+});
+
+test("writers of one path do not mix their contents", async () => {
+  const path = join(folder, "a.txt");
+  const texts = Array.from({ length: 8 }, (_, index) => String(index).repeat(10_000));
+  await Promise.all(texts.map((text) => writeFileAtomic(path, text)));
+  expect(texts).toContain(await readFile(path, "utf8"));
+  expect(await readdir(folder)).toEqual(["a.txt"]);
+});
+
+test("what fails leaves nothing behind", async () => {
+  function* parts(): Generator<Uint8Array> {
+    yield Uint8Array.of(1);
+    throw new Error("broken");
+  }
+  await expect(stageFile(join(folder, "a.txt"), parts())).rejects.toThrow("broken");
+  await mkdir(join(folder, "taken"));
+  await expect(writeFileAtomic(join(folder, "taken"), "text")).rejects.toThrow();
+  await expect(writeFileAtomic(join(folder, "absent", "a.txt"), "text")).rejects.toThrow("ENOENT");
+  expect(await readdir(folder)).toEqual(["taken"]);
+});

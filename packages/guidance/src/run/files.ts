@@ -1,0 +1,69 @@
+/**
+ * Writing a file so that a crash at any moment leaves the old file or the new one, never a part.
+ *
+ * The contents go to a temporary file beside it, which is flushed to the disk and then renamed over it.
+ */
+
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+
+/** A file whose contents are on the disk under a temporary name. */
+export interface StagedFile {
+  /** Puts the file in its place, replacing what was there. */
+  commit(): Promise<void>;
+  /** Removes the temporary file; after `commit` there is none. */
+  discard(): Promise<void>;
+}
+
+let staged = 0;
+
+async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  let offset = 0;
+  while (offset < bytes.length) offset += (await file.write(bytes, offset, bytes.length - offset)).bytesWritten;
+}
+
+/** Flushes the names of a folder to the disk; on Windows folders cannot be opened, and renaming is durable by itself. */
+async function flushFolder(path: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** Writes `parts` one after another to a temporary file beside `path`; removes it again when that fails. */
+export async function stageFile(path: string, parts: Iterable<Uint8Array>): Promise<StagedFile> {
+  // Unique among processes and calls, so that two writers of one path do not mix their contents.
+  const temporary = `${path}.${process.pid}-${staged++}.partial`;
+  const discard = () => rm(temporary, { force: true });
+  try {
+    const file = await open(temporary, "wx");
+    try {
+      for (const part of parts) await writeAll(file, part);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    await discard();
+    throw error;
+  }
+  const commit = async () => {
+    await rename(temporary, path);
+    await flushFolder(dirname(path));
+  };
+  return { commit, discard };
+}
+
+/** Replaces or creates the file `path` as a whole. */
+export async function writeFileAtomic(path: string, contents: string | Uint8Array): Promise<void> {
+  const bytes = typeof contents === "string" ? new TextEncoder().encode(contents) : contents;
+  const file = await stageFile(path, [bytes]);
+  try {
+    await file.commit();
+  } finally {
+    await file.discard();
+  }
+}

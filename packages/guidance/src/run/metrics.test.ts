@@ -1,0 +1,53 @@
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { MetricsWriter, readMetrics } from "./metrics.ts";
+
+let folder: string;
+let path: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "guidance-metrics-"));
+  path = join(folder, "metrics.jsonl");
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function append(...records: { step: number; loss: number }[]): void {
+  const writer = new MetricsWriter(path);
+  for (const record of records) writer.write(record);
+  writer.close();
+}
+
+test("records are lines that a reopened file goes on with", () => {
+  append({ step: 1, loss: 2.5 }, { step: 2, loss: Number.NaN });
+  append({ step: 3, loss: 0.1 });
+  expect(readFileSync(path, "utf8")).toBe('{"step":1,"loss":2.5}\n{"step":2,"loss":"NaN"}\n{"step":3,"loss":0.1}\n');
+  expect(readMetrics(path).map(({ loss }) => loss)).toEqual([2.5, Number.NaN, 0.1]);
+});
+
+test("a record is in the file, where it survives the process, as soon as it is written", () => {
+  const writer = new MetricsWriter(path);
+  writer.write({ step: 1 });
+  expect(readMetrics(path)).toEqual([{ step: 1 }]);
+  writer.close();
+  writer.close();
+  expect(() => writer.write({ step: 2 })).toThrow("the file is closed");
+});
+
+test("a line cut off by a crash is passed over, and removed when the file is reopened", () => {
+  append({ step: 1, loss: 1 });
+  appendFileSync(path, '{"step":2,"lo');
+  expect(readMetrics(path)).toEqual([{ step: 1, loss: 1 }]);
+  append({ step: 2, loss: 2 });
+  expect(readMetrics(path)).toEqual([
+    { step: 1, loss: 1 },
+    { step: 2, loss: 2 },
+  ]);
+});
+
+test("a whole last line without its end is kept", () => {
+  writeFileSync(path, '{"step":1}');
+  expect(readMetrics(path)).toEqual([{ step: 1 }]);
+  append({ step: 2, loss: 2 });
+  expect(readMetrics(path)).toHaveLength(2);
+});
