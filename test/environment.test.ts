@@ -1,0 +1,34 @@
+// `pnpm test` goes through a task runner that by default drops environment variables and replays earlier results. Then
+// another set of fixtures would never be looked at and the first run's green shown again. So: a run with the committed
+// fixtures, which passes, then the same run with an empty folder, which must fail.
+
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { pnpm, run } from "./command.ts";
+
+const temporary = mkdtempSync(join(tmpdir(), "guidance-environment-"));
+afterAll(() => rmSync(temporary, { recursive: true }));
+
+/** `pnpm test`, narrowed to the one file that reads every fixture and nothing else. */
+async function testFixtures(env: Record<string, string>) {
+  const [program, ...args] = await pnpm();
+  return run(program, [...args, "test", "--filter=@guidance/test", "--", "fixtures.test"], {
+    env: { GUIDANCE_TIERS: join(temporary, "tiers"), ...env },
+  });
+}
+
+test("pnpm test sees GUIDANCE_FIXTURES and never replays an earlier result", async () => {
+  const empty = join(temporary, "fixtures");
+  mkdirSync(empty);
+
+  const committed = await testFixtures({ GUIDANCE_FIXTURES: "" });
+  expect(committed.output).toMatch(/7 passed/);
+  expect(committed.status).toBe(0);
+
+  const missing = await testFixtures({ GUIDANCE_FIXTURES: empty });
+  expect(missing.output).toMatch(/7 failed/);
+  expect(missing.output).toContain(`Cannot read the fixture ${join(empty, "recipe.json")}`);
+  expect(missing.status).not.toBe(0);
+});
