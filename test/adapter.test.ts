@@ -2,7 +2,7 @@
 
 import { openDevice } from "@guidance/shaders";
 import { afterAll, expect, test } from "vitest";
-import { openTier } from "./tiers.ts";
+import { openTier } from "./support/tiers.ts";
 
 const opened = await openTier("webgpu", openDevice, ({ description }) => description);
 afterAll(() => opened?.close());

@@ -6,7 +6,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { pnpm, run } from "./command.ts";
+import { pnpm, run } from "./support/command.ts";
 
 const temporary = mkdtempSync(join(tmpdir(), "guidance-environment-"));
 afterAll(() => rmSync(temporary, { recursive: true }));
@@ -14,7 +14,7 @@ afterAll(() => rmSync(temporary, { recursive: true }));
 /** `pnpm test`, narrowed to the one file that reads every fixture and nothing else. */
 async function testFixtures(env: Record<string, string>) {
   const [program, ...args] = await pnpm();
-  return run(program, [...args, "test", "--filter=@guidance/test", "--", "fixtures.test"], {
+  return run(program, [...args, "test", "--filter=@guidance/test", "--", "oracle/presence"], {
     env: { GUIDANCE_TIERS: join(temporary, "tiers"), ...env },
   });
 }
@@ -29,6 +29,6 @@ test("pnpm test sees GUIDANCE_FIXTURES and never replays an earlier result", asy
 
   const missing = await testFixtures({ GUIDANCE_FIXTURES: empty });
   expect(missing.output).toMatch(/7 failed/);
-  expect(missing.output).toContain(`Cannot read the fixture ${join(empty, "recipe.json")}`);
+  expect(missing.output).toContain(`Fixture "${join(empty, "recipe.json")}" cannot be read`);
   expect(missing.status).not.toBe(0);
 });

@@ -5,7 +5,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writ
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { mustRun, pnpm, root } from "./command.ts";
+import { mustRun, pnpm, root } from "./support/command.ts";
 
 const temporary = mkdtempSync(join(tmpdir(), "guidance-packed-"));
 afterAll(() => rmSync(temporary, { recursive: true, force: true }));

@@ -4,5 +4,5 @@ import { mergeConfig } from "vitest/config";
 import shared from "../vitest.config.ts";
 
 export default mergeConfig(shared, {
-  test: { globalSetup: ["./tiers.ts"] },
+  test: { globalSetup: ["./support/tiers.ts"] },
 });

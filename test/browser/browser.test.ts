@@ -3,7 +3,7 @@
 
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
-import { openTier } from "../tiers.ts";
+import { openTier } from "../support/tiers.ts";
 import { openBrowser } from "./chromium.ts";
 import { count, type Report } from "./program.ts";
 

@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 export const tiers = ["webgpu", "browser"] as const;
 export type Tier = (typeof tiers)[number];
 
-const folder = process.env.GUIDANCE_TIERS ?? fileURLToPath(new URL(".tiers", import.meta.url));
+const folder = process.env.GUIDANCE_TIERS ?? fileURLToPath(new URL("../.tiers", import.meta.url));
 const recordOf = (tier: Tier, ran: boolean) => join(folder, `${tier}.${ran ? "ran" : "missing"}`);
 
 function record(tier: Tier, ran: boolean, detail: string): void {

@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 /** The repository's root. */
-export const root = fileURLToPath(new URL("..", import.meta.url));
+export const root = fileURLToPath(new URL("../..", import.meta.url));
 
 export interface CommandOptions {
   readonly cwd?: string;
@@ -48,7 +48,7 @@ export async function mustRun(program: string, args: readonly string[], options:
 
 /** The command for this repository's pnpm: the one on the path, which scripts run by pnpm have, else through npx. */
 export async function pnpm(): Promise<[program: string, ...args: string[]]> {
-  const { packageManager } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  const { packageManager } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
   const onPath = await run("pnpm", ["--version"]);
   if (onPath.status === 0 && packageManager === `pnpm@${onPath.stdout.trim()}`) return ["pnpm"];
   return ["npx", "-y", packageManager];
