@@ -1,0 +1,222 @@
+/**
+ * Prints the expressions of a fused kernel at one place of their index space, one `let` each, and stores the
+ * outputs. `emitStores` is the epilogue of every core: it takes the core's results at an output index.
+ *
+ * At width 4 a value is a vec4 of four neighbours along the innermost dimension. A load is then one of
+ * - contiguous: one vec4 load, where its stride there is 1 and everything else is a multiple of four;
+ * - splat: one scalar load, where its stride there is 0;
+ * - gathered: four scalar loads.
+ * An input is bound as an array of vec4 if all its loads are contiguous; `planLoads` must say so before the
+ * first load.
+ */
+import type { Expression, Kernel, View } from "@guidance/tensor";
+import type { ShaderBuilder } from "./builder.ts";
+import { elementwiseText } from "./elementwise.ts";
+import { type Place, reshapePlace } from "./place.ts";
+import { valueType, type Width } from "./wgsl.ts";
+
+/** Expressions over an index space. */
+export interface BodySpace {
+  readonly expressions: readonly Expression[];
+  readonly sizes: readonly number[];
+  readonly width: Width;
+  /** Dimension along which the four lanes of width 4 lie; by default the last. */
+  readonly vectorAxis?: number;
+}
+
+/** Whether a view walks the space element by element, from any offset. */
+export function isLinear({ strides }: View, sizes: readonly number[]): boolean {
+  let expected = 1;
+  for (let axis = sizes.length - 1; axis >= 0; axis--) {
+    if (sizes[axis] !== 1 && strides[axis] !== expected) return false;
+    expected *= sizes[axis];
+  }
+  return true;
+}
+
+/** Whether four lanes along `axis` lie in one aligned group of four elements. */
+export function isContiguous({ offset, strides }: View, sizes: readonly number[], axis = sizes.length - 1): boolean {
+  if (axis < 0 || strides[axis] !== 1 || sizes[axis] % 4 !== 0 || offset % 4 !== 0) return false;
+  return strides.every((stride, d) => d === axis || sizes[d] === 1 || stride % 4 === 0);
+}
+
+/** Chooses how each kernel input is bound: as vec4 where all its loads in all spaces allow it. */
+export function planLoads(shader: ShaderBuilder, spaces: readonly BodySpace[]): void {
+  const vectors = new Map<number, boolean>();
+  for (const { expressions, sizes, width, vectorAxis } of spaces) {
+    for (const expression of expressions) {
+      if (expression.kind !== "load") continue;
+      const fits = width === 4 && isContiguous(expression.view, sizes, vectorAxis);
+      vectors.set(expression.input, fits && (vectors.get(expression.input) ?? true));
+    }
+  }
+  for (const [input, vector] of vectors) shader.inputWidths.set(input, vector ? 4 : 1);
+}
+
+/** Prints the expressions at `place` and returns the name of each value. */
+export function emitExpressions(
+  shader: ShaderBuilder,
+  key: string,
+  space: BodySpace,
+  place: Place,
+  results: readonly string[] = [],
+): string[] {
+  const { width } = space;
+  const names: string[] = [];
+  space.expressions.forEach((expression, i) => {
+    const stem = `${key}${i}`;
+    const type = valueType(expression.dtype, width);
+    const splat = (text: string) => (width === 1 ? text : `${type}(${text})`);
+    switch (expression.kind) {
+      case "load":
+        names.push(shader.let("x", loadText(shader, stem, expression, space, place)));
+        break;
+      case "scalar":
+        names.push(shader.let("s", splat(shader.scalar(expression.slot, expression.dtype))));
+        break;
+      case "constant":
+        names.push(splat(constantText(shader, stem, expression)));
+        break;
+      case "index":
+        names.push(shader.let("i", indexText(shader, stem, expression, space, place)));
+        break;
+      case "core":
+        names.push(results[expression.result]);
+        break;
+      case "apply": {
+        const values = expression.arguments.map((argument) => names[argument]);
+        const from = expression.arguments.map((argument) => space.expressions[argument].dtype);
+        names.push(shader.let("y", elementwiseText(shader, expression.op, values, from, expression.dtype, width)));
+        break;
+      }
+    }
+  });
+  return names;
+}
+
+/** Where and what `emitStores` stores. */
+export interface StoreSite {
+  /** A place in the kernel's output space, in any factorization of it (see place.ts). */
+  readonly place: Place;
+  /** 4 stores four neighbours of the innermost dimension; ask `storeWidth` first. */
+  readonly width?: Width;
+  /** Values of the core's results here, at that width. */
+  readonly results?: readonly string[];
+}
+
+/** 4 if the epilogue can work on four neighbours along an innermost dimension of `size`. */
+export function storeWidth(kernel: Kernel, size: number): Width {
+  const inner = kernel.domain.at(-1);
+  return inner !== undefined && inner % 4 === 0 && size % 4 === 0 ? 4 : 1;
+}
+
+/** The space of the kernel's epilogue, for `planLoads`. */
+export function epilogueSpace(kernel: Kernel, width: Width): BodySpace {
+  return { expressions: kernel.body, sizes: kernel.domain, width };
+}
+
+/**
+ * The epilogue: evaluates the kernel's body at one output place and stores every output. Call it within a block
+ * of its own; it may be called several times in one shader.
+ */
+export function emitStores(shader: ShaderBuilder, kernel: Kernel, { place, width = 1, results = [] }: StoreSite): void {
+  const at = reshapePlace(shader, place, kernel.domain);
+  const values = emitExpressions(shader, "body", epilogueSpace(kernel, width), at, results);
+  kernel.outputs.forEach(({ expression }, output) => {
+    const binding = shader.output(output, width);
+    const element = offsetText(
+      shader,
+      `output${output}`,
+      place.linear(),
+      -binding.origin,
+      shader.isWindowed({ kind: "output", index: output }),
+    );
+    shader.line(binding.store(element, values[expression]));
+  });
+}
+
+/** `text + offset`, the offset a parameter, left out where it is always 0. */
+export function offsetText(shader: ShaderBuilder, key: string, text: string, offset: number, always = false): string {
+  if (offset === 0 && !always) return text;
+  const name = shader.param(`${key}Offset`, "u32", offset);
+  return text === "" ? name : `${text} + ${name}`;
+}
+
+/** The element `offset + sum(coordinate * stride)`; a stride of 0 or 1 shows in the text, others are parameters. */
+export function elementText(
+  shader: ShaderBuilder,
+  key: string,
+  view: View,
+  place: Place,
+  origin: number,
+  always: boolean,
+): string {
+  const offset = view.offset - origin;
+  if (place.sizes.length > 0 && isLinear(view, place.sizes))
+    return offsetText(shader, key, place.linear(), offset, always);
+  const terms: string[] = [];
+  view.strides.forEach((stride, axis) => {
+    if (stride === 0 || place.sizes[axis] === 1) return;
+    const coordinate = place.coordinate(axis);
+    if (coordinate === "0u") return;
+    terms.push(stride === 1 ? coordinate : `${coordinate} * ${shader.param(`${key}Stride${axis}`, "u32", stride)}`);
+  });
+  const text = offsetText(shader, key, terms.join(" + "), offset, always);
+  return text === "" ? "0u" : text;
+}
+
+function loadText(
+  shader: ShaderBuilder,
+  stem: string,
+  { input, view, dtype }: Expression & { kind: "load" },
+  { sizes, width, vectorAxis = sizes.length - 1 }: BodySpace,
+  place: Place,
+): string {
+  const binding = shader.input(input);
+  const element = elementText(
+    shader,
+    stem,
+    view,
+    place,
+    binding.origin,
+    shader.isWindowed({ kind: "input", index: input }),
+  );
+  if (width === 1) return binding.load(element, 1);
+  const stride = vectorAxis < 0 || sizes[vectorAxis] === 1 ? 0 : view.strides[vectorAxis];
+  if (stride === 0) return `${valueType(dtype, 4)}(${binding.load(element, 1)})`;
+  if (isContiguous(view, sizes, vectorAxis) && (binding.width === 4 || dtype === "u8")) return binding.load(element, 4);
+  return binding.gather(element, stride === 1 ? "1u" : shader.param(`${stem}Stride${vectorAxis}`, "u32", stride));
+}
+
+function constantText(
+  shader: ShaderBuilder,
+  stem: string,
+  { value, dtype }: Expression & { kind: "constant" },
+): string {
+  const name = `${stem}Constant`;
+  if (dtype === "f32") return shader.param(name, "f32", value);
+  if (dtype === "i32") return shader.param(name, "i32", value);
+  const bits = shader.param(name, "u32", Number(value));
+  return dtype === "bool" ? `(${bits} != 0u)` : bits;
+}
+
+function indexText(
+  shader: ShaderBuilder,
+  stem: string,
+  { view, dtype }: Expression & { kind: "index" },
+  { sizes, width, vectorAxis = sizes.length - 1 }: BodySpace,
+  place: Place,
+): string {
+  const convert = (text: string) =>
+    dtype === "u32" || dtype === "u8"
+      ? text
+      : dtype === "i32"
+        ? `bitcast<${valueType("i32", width)}>(${text})`
+        : `${valueType(dtype, width)}(bitcast<${valueType("i32", width)}>(${text}))`;
+  const first = elementText(shader, stem, view, place, 0, false);
+  if (width === 1) return convert(`(${first})`);
+  const stride = vectorAxis < 0 || sizes[vectorAxis] === 1 ? 0 : view.strides[vectorAxis];
+  if (stride === 0) return convert(`vec4<u32>(${first})`);
+  const step = stride === 1 ? "1u" : shader.param(`${stem}Stride${vectorAxis}`, "u32", stride);
+  return convert(`(vec4<u32>(${first}) + vec4<u32>(0u, 1u, 2u, 3u) * ${step})`);
+}

@@ -1,0 +1,75 @@
+/**
+ * Brings a kernel into the simplest equal form before text is made from it: fewer dimensions mean fewer
+ * divisions and fewer different shaders. Dimensions of size 1 go, and neighbours merge where every view walks
+ * them as one.
+ */
+import type { Expression, Kernel, View } from "@guidance/tensor";
+
+/** The views of a body, in order. */
+export function viewsOf(expressions: readonly Expression[]): View[] {
+  return expressions.flatMap((expression) => ("view" in expression ? [expression.view] : []));
+}
+
+/** The same body with every view replaced. */
+export function mapViews(expressions: readonly Expression[], change: (view: View) => View): Expression[] {
+  return expressions.map((expression) =>
+    "view" in expression ? { ...expression, view: change(expression.view) } : expression,
+  );
+}
+
+/** Runs [from, to) of dimensions of `sizes` that all `views` walk as one; dimensions of size 1 belong to no run. */
+function mergeableRuns(sizes: readonly number[], views: readonly View[], first: number): [number, number][] {
+  const runs: [number, number][] = [];
+  sizes.forEach((size, i) => {
+    const axis = first + i;
+    if (size === 1) return;
+    const last = runs.at(-1);
+    // inner and outer are one walk when the outer step equals the whole inner extent
+    const joins = last && views.every(({ strides }) => strides[last[1] - 1] === strides[axis] * size);
+    if (last && joins) last[1] = axis + 1;
+    else runs.push([axis, axis + 1]);
+  });
+  return runs;
+}
+
+/** Merges the dimensions of a space whose views are given; `groups` cut it into parts that must not merge. */
+function coalesce(groups: readonly (readonly number[])[], views: readonly View[]) {
+  let first = 0;
+  const runs = groups.map((sizes) => {
+    // views index all groups together; within a run, dimensions of size 1 in between keep their place
+    const own = mergeableRuns(sizes, views, first);
+    first += sizes.length;
+    return own;
+  });
+  const flat = groups.flat();
+  return {
+    sizes: runs.map((own) =>
+      own.map(([from, to]) => flat.slice(from, to).reduce((product, size) => product * size, 1)),
+    ),
+    view: (view: View): View => ({
+      offset: view.offset,
+      // the stride of a run is that of its innermost dimension
+      strides: runs.flat().map(([, to]) => view.strides[to - 1]),
+    }),
+  };
+}
+
+/** The same kernel over the fewest dimensions. A domain of one element becomes []. */
+export function normalizeKernel(kernel: Kernel): Kernel {
+  const { core, body, domain } = kernel;
+  if (core?.op !== "reduce") {
+    const { sizes, view } = coalesce([domain], viewsOf(body));
+    return { ...kernel, domain: sizes[0], body: mapViews(body, view) };
+  }
+  // the epilogue's views span the domain only; the body's span domain and reduced dimensions
+  const pad = ({ offset, strides }: View): View => ({ offset, strides: [...strides, ...core.reduced.map(() => 0)] });
+  const epilogue = viewsOf(body).map(pad);
+  const { sizes, view } = coalesce([domain, core.reduced], [...epilogue, ...viewsOf(core.body)]);
+  const unpad = ({ offset, strides }: View): View => ({ offset, strides: strides.slice(0, sizes[0].length) });
+  return {
+    ...kernel,
+    domain: sizes[0],
+    body: mapViews(body, (own) => unpad(view(pad(own)))),
+    core: { ...core, reduced: sizes[1], body: mapViews(core.body, view) },
+  };
+}
