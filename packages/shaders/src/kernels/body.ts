@@ -9,7 +9,7 @@
  * An input is bound as an array of vec4 if all its loads are contiguous; `planLoads` must say so before the
  * first load.
  */
-import type { Expression, Kernel, View } from "@guidance/tensor";
+import { contiguousStrides, type Expression, type Kernel, type View } from "@guidance/tensor";
 import type { ShaderBuilder } from "./builder.ts";
 import { elementwiseText } from "./elementwise.ts";
 import { type Place, reshapePlace } from "./place.ts";
@@ -53,7 +53,24 @@ export function planLoads(shader: ShaderBuilder, spaces: readonly BodySpace[]): 
   for (const [input, vector] of vectors) shader.inputWidths.set(input, vector ? 4 : 1);
 }
 
-/** Prints the expressions at `place` and returns the name of each value. */
+/** Whether an expression has the same value everywhere in the space, for each expression. */
+function invariants({ expressions, sizes }: BodySpace): boolean[] {
+  const constant: boolean[] = [];
+  const still = ({ strides }: View) => strides.every((stride, axis) => stride === 0 || sizes[axis] === 1);
+  for (const expression of expressions) {
+    if (expression.kind === "apply") constant.push(expression.arguments.every((argument) => constant[argument]));
+    else if ("view" in expression) constant.push(still(expression.view));
+    else constant.push(expression.kind !== "core");
+  }
+  return constant;
+}
+
+/**
+ * Prints the expressions at `place` and returns the name of each value. What is the same everywhere is computed
+ * once, before any loop.
+ *
+ * @param key stem of the parameter names, unique per space within the shader
+ */
 export function emitExpressions(
   shader: ShaderBuilder,
   key: string,
@@ -61,37 +78,49 @@ export function emitExpressions(
   place: Place,
   results: readonly string[] = [],
 ): string[] {
-  const { width } = space;
+  const constant = invariants(space);
   const names: string[] = [];
   space.expressions.forEach((expression, i) => {
-    const stem = `${key}${i}`;
-    const type = valueType(expression.dtype, width);
-    const splat = (text: string) => (width === 1 ? text : `${type}(${text})`);
-    switch (expression.kind) {
-      case "load":
-        names.push(shader.let("x", loadText(shader, stem, expression, space, place)));
-        break;
-      case "scalar":
-        names.push(shader.let("s", splat(shader.scalar(expression.slot, expression.dtype))));
-        break;
-      case "constant":
-        names.push(splat(constantText(shader, stem, expression)));
-        break;
-      case "index":
-        names.push(shader.let("i", indexText(shader, stem, expression, space, place)));
-        break;
-      case "core":
-        names.push(results[expression.result]);
-        break;
-      case "apply": {
-        const values = expression.arguments.map((argument) => names[argument]);
-        const from = expression.arguments.map((argument) => space.expressions[argument].dtype);
-        names.push(shader.let("y", elementwiseText(shader, expression.op, values, from, expression.dtype, width)));
-        break;
-      }
+    if (expression.kind === "core") {
+      names.push(results[expression.result]);
+      return;
     }
+    const stem = `${key}${i}`;
+    const text = () => expressionText(shader, stem, expression, space, place, names);
+    const prefix = prefixes[expression.kind];
+    names.push(constant[i] ? shader.once(`${stem} ${space.width}`, prefix, text) : shader.let(prefix, text()));
   });
   return names;
+}
+
+/** What the locals of each kind of expression begin with. */
+const prefixes = { load: "x", scalar: "s", constant: "c", index: "i", apply: "y" } as const;
+
+function expressionText(
+  shader: ShaderBuilder,
+  stem: string,
+  expression: Exclude<Expression, { kind: "core" }>,
+  space: BodySpace,
+  place: Place,
+  names: readonly string[],
+): string {
+  const { width, expressions } = space;
+  const splat = (text: string) => (width === 1 ? text : `${valueType(expression.dtype, width)}(${text})`);
+  switch (expression.kind) {
+    case "load":
+      return loadText(shader, stem, expression, space, place);
+    case "scalar":
+      return splat(shader.scalar(expression.slot, expression.dtype));
+    case "constant":
+      return splat(constantText(shader, stem, expression));
+    case "index":
+      return indexText(shader, stem, expression, space, place);
+    case "apply": {
+      const values = expression.arguments.map((argument) => names[argument]);
+      const from = expression.arguments.map((argument) => expressions[argument].dtype);
+      return elementwiseText(shader, expression.op, values, from, expression.dtype, width);
+    }
+  }
 }
 
 /** Where and what `emitStores` stores. */
@@ -102,6 +131,8 @@ export interface StoreSite {
   readonly width?: Width;
   /** Values of the core's results here, at that width. */
   readonly results?: readonly string[];
+  /** Where in the outputs the elements of the domain lie, if not one after the other. */
+  readonly output?: View;
 }
 
 /** 4 if the epilogue can work on four neighbours along an innermost dimension of `size`. */
@@ -119,18 +150,15 @@ export function epilogueSpace(kernel: Kernel, width: Width): BodySpace {
  * The epilogue: evaluates the kernel's body at one output place and stores every output. Call it within a block
  * of its own; it may be called several times in one shader.
  */
-export function emitStores(shader: ShaderBuilder, kernel: Kernel, { place, width = 1, results = [] }: StoreSite): void {
+export function emitStores(shader: ShaderBuilder, kernel: Kernel, site: StoreSite): void {
+  const { place, width = 1, results = [] } = site;
+  const { output = { offset: 0, strides: contiguousStrides(kernel.domain) } } = site;
   const at = reshapePlace(shader, place, kernel.domain);
   const values = emitExpressions(shader, "body", epilogueSpace(kernel, width), at, results);
-  kernel.outputs.forEach(({ expression }, output) => {
-    const binding = shader.output(output, width);
-    const element = offsetText(
-      shader,
-      `output${output}`,
-      place.linear(),
-      -binding.origin,
-      shader.isWindowed({ kind: "output", index: output }),
-    );
+  kernel.outputs.forEach(({ expression }, index) => {
+    const binding = shader.output(index, width);
+    const windowed = shader.isWindowed({ kind: "output", index });
+    const element = elementText(shader, `output${index}`, output, at, binding.origin, windowed);
     shader.line(binding.store(element, values[expression]));
   });
 }
@@ -152,8 +180,7 @@ export function elementText(
   always: boolean,
 ): string {
   const offset = view.offset - origin;
-  if (place.sizes.length > 0 && isLinear(view, place.sizes))
-    return offsetText(shader, key, place.linear(), offset, always);
+  if (isLinear(view, place.sizes)) return offsetText(shader, key, place.linear(), offset, always);
   const terms: string[] = [];
   view.strides.forEach((stride, axis) => {
     if (stride === 0 || place.sizes[axis] === 1) return;

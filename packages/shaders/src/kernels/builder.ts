@@ -52,7 +52,9 @@ export class ShaderBuilder {
   readonly #directives = new Set<string>();
   readonly #declarations = new Map<string, string>();
   readonly #builtins = new Map<string, string>();
-  readonly #lines: string[] = [];
+  readonly #prelude: string[] = [];
+  readonly #hoisted = new Map<string, string>();
+  #lines: string[] = [];
   #depth = 1;
   #names = 0;
 
@@ -175,6 +177,25 @@ export class ShaderBuilder {
     return name;
   }
 
+  /**
+   * Declares what does not depend on any loop once, at the head of `main`. What `write` writes goes there too.
+   *
+   * @param key identifies it: asking again returns the same name
+   * @param write returns the expression
+   */
+  once(key: string, prefix: string, write: () => string): string {
+    const existing = this.#hoisted.get(key);
+    if (existing !== undefined) return existing;
+    const { lines, depth } = { lines: this.#lines, depth: this.#depth };
+    this.#lines = this.#prelude;
+    this.#depth = 1;
+    const name = this.let(prefix, write());
+    this.#lines = lines;
+    this.#depth = depth;
+    this.#hoisted.set(key, name);
+    return name;
+  }
+
   // -- text --------------------------------------------------------------------------------------
 
   /** Adds one line to `main`. */
@@ -235,6 +256,7 @@ export class ShaderBuilder {
       `fn main(${builtins.join(", ")}) {`,
       // read once, outside every loop: drivers do not hoist uniform loads reliably
       ...params.map(({ name }) => `  let ${name} = params.${name};`),
+      ...this.#prelude,
       ...this.#lines,
       "}",
       "",

@@ -3,7 +3,7 @@
  * divisions and fewer different shaders. Dimensions of size 1 go, and neighbours merge where every view walks
  * them as one.
  */
-import type { Expression, Kernel, View } from "@guidance/tensor";
+import { contiguousStrides, type Expression, type Kernel, type View } from "@guidance/tensor";
 
 /** The views of a body, in order. */
 export function viewsOf(expressions: readonly Expression[]): View[] {
@@ -54,22 +54,30 @@ function coalesce(groups: readonly (readonly number[])[], views: readonly View[]
   };
 }
 
-/** The same kernel over the fewest dimensions. A domain of one element becomes []. */
-export function normalizeKernel(kernel: Kernel): Kernel {
+/**
+ * The same kernel over the fewest dimensions. A domain of one element becomes [].
+ *
+ * @param output where the kernel's output elements lie, if not one after the other; comes back over the new domain
+ */
+export function normalizeKernel(
+  kernel: Kernel,
+  output: View = { offset: 0, strides: contiguousStrides(kernel.domain) },
+): { kernel: Kernel; output: View } {
   const { core, body, domain } = kernel;
-  if (core?.op !== "reduce") {
-    const { sizes, view } = coalesce([domain], viewsOf(body));
-    return { ...kernel, domain: sizes[0], body: mapViews(body, view) };
-  }
-  // the epilogue's views span the domain only; the body's span domain and reduced dimensions
-  const pad = ({ offset, strides }: View): View => ({ offset, strides: [...strides, ...core.reduced.map(() => 0)] });
-  const epilogue = viewsOf(body).map(pad);
-  const { sizes, view } = coalesce([domain, core.reduced], [...epilogue, ...viewsOf(core.body)]);
-  const unpad = ({ offset, strides }: View): View => ({ offset, strides: strides.slice(0, sizes[0].length) });
+  const reduced = core?.op === "reduce" ? core.reduced : [];
+  const prologue = core?.op === "reduce" ? core.body : [];
+  // the epilogue's views span the domain only; the prologue's span domain and reduced dimensions
+  const extend = ({ offset, strides }: View): View => ({ offset, strides: [...strides, ...reduced.map(() => 0)] });
+  const outer = [output, ...viewsOf(body)].map(extend);
+  const { sizes, view } = coalesce([domain, reduced], [...outer, ...viewsOf(prologue)]);
+  const own = (given: View): View => {
+    const { offset, strides } = view(extend(given));
+    return { offset, strides: strides.slice(0, sizes[0].length) };
+  };
+  const simpler = { ...kernel, domain: sizes[0], body: mapViews(body, own) };
+  if (core?.op !== "reduce") return { kernel: simpler, output: own(output) };
   return {
-    ...kernel,
-    domain: sizes[0],
-    body: mapViews(body, (own) => unpad(view(pad(own)))),
-    core: { ...core, reduced: sizes[1], body: mapViews(core.body, view) },
+    kernel: { ...simpler, core: { ...core, reduced: sizes[1], body: mapViews(prologue, view) } },
+    output: own(output),
   };
 }

@@ -1,0 +1,125 @@
+/**
+ * Kernels without a core: one value per index. A grid of threads walks the output in strides; each thread
+ * evaluates the body at one element, or at four neighbours as a vec4. Large tensors are cut into boxes by
+ * binding windows, each box a dispatch of its own (see ../windows.ts).
+ */
+import { contiguousStrides, type Expression, elementCount, type Kernel, type View } from "@guidance/tensor";
+import { type Box, fitsWhole, splitSpace, unionRange, viewRange, type WindowedOperand } from "../windows.ts";
+import { emitStores, epilogueSpace, isContiguous, planLoads } from "./body.ts";
+import { ShaderBuilder } from "./builder.ts";
+import type { DeviceTraits, Dispatch, KernelGenerator } from "./dispatch.ts";
+import { loopGrid } from "./grid.ts";
+import { mapViews, normalizeKernel } from "./normalize.ts";
+import { linearPlace } from "./place.ts";
+
+type Overwrites = readonly (number | undefined)[];
+
+export const generateMap: KernelGenerator = (given, overwrites, traits) => {
+  const { kernel, inputs } = separateLargeViews(normalizeKernel(given).kernel, traits);
+  const operands = windowedOperands(kernel, traits);
+  const inner = kernel.domain.at(-1) ?? 1;
+  const granularity = kernel.domain.map((_, axis) => (axis === kernel.domain.length - 1 && inner % 4 === 0 ? 4 : 1));
+  const boxes = splitSpace(kernel.domain, operands, traits, { granularity, label: kernel.label });
+  const dispatches = boxes.map((box) => {
+    const windows = operands.map((operand) => ({ ...operand, ...operand.range(box) }));
+    const dispatch = boxDispatch(kernel, overwrites, traits, box, windows);
+    return {
+      ...dispatch,
+      bindings: dispatch.bindings.map((binding) => ({ ...binding, buffer: originalInput(binding.buffer, inputs) })),
+    };
+  });
+  return { dispatches, scratch: [], family: "map" };
+};
+
+/** An operand of the kernel that does not fit one binding. */
+interface MapOperand extends WindowedOperand {
+  readonly reference: { readonly kind: "input" | "output"; readonly index: number };
+}
+
+function boxDispatch(
+  whole: Kernel,
+  overwrites: Overwrites,
+  traits: DeviceTraits,
+  box: Box,
+  windows: readonly (MapOperand & { start: number; end: number })[],
+): Dispatch {
+  const { kernel, output } = restrictKernel(whole, box);
+  const width = isContiguous(output, kernel.domain) ? 4 : 1;
+  const shader = new ShaderBuilder(kernel, overwrites, traits);
+  for (const { reference, start, end } of windows) shader.window(reference, start, end);
+  planLoads(shader, [epilogueSpace(kernel, width)]);
+  const items = elementCount(kernel.domain) / width;
+  const { workgroupSize, workgroups } = loopGrid(items, traits);
+  const count = shader.param("count", "u32", items);
+  const step = shader.param("step", "u32", workgroupSize * workgroups[0]);
+  shader.block(`for (var item = group.x * ${workgroupSize}u + lane; item < ${count}; item += ${step})`, () => {
+    const index = width === 4 ? shader.let("index", "item << 2u") : "item";
+    emitStores(shader, kernel, { place: linearPlace(shader, kernel.domain, index), width, output });
+  });
+  return shader.build(workgroupSize, workgroups);
+}
+
+/** The kernel over one box of its domain, simplified again, and where in the whole output the box's elements lie. */
+export function restrictKernel(whole: Kernel, { start, size }: Box): { kernel: Kernel; output: View } {
+  const restrict = ({ offset, strides }: View): View => ({
+    offset: strides.reduce((sum, stride, axis) => sum + start[axis] * stride, offset),
+    strides,
+  });
+  const output = restrict({ offset: 0, strides: contiguousStrides(whole.domain) });
+  return normalizeKernel({ ...whole, domain: size, body: mapViews(whole.body, restrict) }, output);
+}
+
+/** Inputs and outputs larger than a binding, with the range each box touches. */
+function windowedOperands(kernel: Kernel, traits: DeviceTraits): MapOperand[] {
+  const operands: MapOperand[] = [];
+  kernel.inputs.forEach(({ shape, dtype }, index) => {
+    const views = viewsOfInput(kernel.body, index);
+    if (views.length === 0 || fitsWhole(elementCount(shape), dtype, traits)) return;
+    const range = (box: Box) => unionRange(views.map((view) => viewRange(view, box)));
+    operands.push({ reference: { kind: "input", index }, label: `input [${shape.join(", ")}]`, dtype, range });
+  });
+  const output = { offset: 0, strides: contiguousStrides(kernel.domain) };
+  kernel.outputs.forEach(({ type: { shape, dtype } }, index) => {
+    if (fitsWhole(elementCount(shape), dtype, traits)) return;
+    const range = (box: Box) => viewRange(output, box);
+    operands.push({ reference: { kind: "output", index }, label: `output [${shape.join(", ")}]`, dtype, range });
+  });
+  return operands;
+}
+
+function viewsOfInput(body: readonly Expression[], input: number): View[] {
+  return body.flatMap((expression) =>
+    expression.kind === "load" && expression.input === input ? [expression.view] : [],
+  );
+}
+
+const sameView = (a: View, b: View) =>
+  a.offset === b.offset && a.strides.every((stride, axis) => stride === b.strides[axis]);
+
+/**
+ * Gives every view of an input too large for one binding a window of its own: a matrix and its transpose touch
+ * ranges far apart. The extra inputs stand behind the kernel's own; `inputs` says which buffer each really is.
+ */
+function separateLargeViews(kernel: Kernel, traits: DeviceTraits): { kernel: Kernel; inputs: readonly number[] } {
+  const types = [...kernel.inputs];
+  const inputs = types.map((_, index) => index);
+  const seen: { input: number; view: View; as: number }[] = [];
+  const body = kernel.body.map((expression) => {
+    if (expression.kind !== "load") return expression;
+    const { input, view } = expression;
+    if (fitsWhole(elementCount(types[input].shape), types[input].dtype, traits)) return expression;
+    let own = seen.find((other) => other.input === input && sameView(other.view, view));
+    if (!own) {
+      const first = !seen.some((other) => other.input === input);
+      own = { input, view, as: first ? input : types.push(types[input]) - 1 };
+      if (!first) inputs.push(input);
+      seen.push(own);
+    }
+    return { ...expression, input: own.as };
+  });
+  return { kernel: { ...kernel, inputs: types, body }, inputs };
+}
+
+function originalInput(buffer: Dispatch["bindings"][number]["buffer"], inputs: readonly number[]) {
+  return buffer.kind === "input" ? { kind: "input" as const, index: inputs[buffer.index] } : buffer;
+}
