@@ -1,0 +1,206 @@
+/**
+ * Fuse: gather realized tensors into kernels. Every realized tensor starts alone; groups merge where one
+ * kernel can do both without a cycle: elementwise work into the core or reduction it follows (epilogue),
+ * elementwise groups over the same elements, reductions of one shape in one pass.
+ */
+import type { ReduceAttrs } from "../ops/reduce.ts";
+import { elementCount, sameShape } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { type EmitContext, type EmittedKernel, emit, type Group, groupSize } from "./emit.ts";
+import { type Graph, roots, topological } from "./graph.ts";
+import { readsScalars } from "./kernel.ts";
+import { aliasOf, isBufferLeaf, realize } from "./realize.ts";
+
+export interface FuseOptions {
+  /** Most inputs plus outputs (plus one for host scalars) of a kernel. */
+  readonly maxKernelBuffers: number;
+  /** Merge groups at all; off, every realized tensor is a kernel of its own. */
+  readonly merge: boolean;
+}
+
+/** Longer epilogues of a matmul or convolution make its unrolled stores slow to compile. */
+const EPILOGUE_LIMIT = 16;
+
+class Fuser {
+  readonly #groupOf = new Map<Tensor, Group>();
+  readonly #needs = new Map<Tensor, readonly Tensor[]>();
+  readonly #users = new Map<Tensor, Set<Tensor>>();
+  readonly #roots: ReadonlySet<Tensor>;
+  readonly #context: EmitContext;
+  readonly #options: FuseOptions;
+
+  constructor(graph: Graph, realized: ReadonlySet<Tensor>, context: EmitContext, options: FuseOptions) {
+    this.#context = context;
+    this.#options = options;
+    this.#roots = new Set(roots(graph));
+    for (const tensor of realized) {
+      this.#groupOf.set(tensor, {
+        cores: tensor.op.family === "core" || tensor.op.family === "reduce" ? [tensor] : [],
+        members: [tensor],
+      });
+      const needs = this.#coneLoads(tensor);
+      this.#needs.set(tensor, needs);
+      for (const need of needs) this.#users.set(need, (this.#users.get(need) ?? new Set()).add(tensor));
+    }
+  }
+
+  get groups(): Group[] {
+    return [...new Set(this.#groupOf.values())];
+  }
+
+  /** Realized tensors and buffer leaves that computing `tensor` reads. */
+  #coneLoads(tensor: Tensor): Tensor[] {
+    const found = new Set<Tensor>();
+    const seen = new Set<Tensor>();
+    const operand = (input: Tensor): Tensor => (tensor.op.family === "core" ? aliasOf(input) : input);
+    const visit = (input: Tensor): void => {
+      if (seen.has(input)) return;
+      seen.add(input);
+      if (this.#context.realized.has(input) || isBufferLeaf(input)) found.add(input);
+      else input.inputs.forEach(visit);
+    };
+    for (const input of tensor.inputs) visit(operand(input));
+    return [...found];
+  }
+
+  /** Tensors outside the group that it reads. */
+  needs(group: Group): Tensor[] {
+    return [...new Set(group.members.flatMap((member) => this.#needs.get(member) ?? []))].filter(
+      (need) => !group.members.includes(need),
+    );
+  }
+
+  #dependencies(group: Group): Set<Group> {
+    return new Set(this.needs(group).flatMap((need) => this.#groupOf.get(need) ?? []));
+  }
+
+  /** Members that others read or that the graph returns. */
+  stored(group: Group): Tensor[] {
+    return group.members.filter(
+      (member) =>
+        this.#roots.has(member) || [...(this.#users.get(member) ?? [])].some((user) => !group.members.includes(user)),
+    );
+  }
+
+  /** Whether `from` needs `target` through at least one other group (or at all, with `direct`). */
+  #reaches(from: Group, target: Group, direct: boolean): boolean {
+    const oldest = target.members[0].id;
+    const seen = new Set<Group>([from]);
+    const stack = [...this.#dependencies(from)].filter((group) => direct || group !== target);
+    for (let group = stack.pop(); group; group = stack.pop()) {
+      if (group === target) return true;
+      if (seen.has(group)) continue;
+      seen.add(group);
+      // members are in creation order and ids grow along dependencies
+      if (group.members[group.members.length - 1].id > oldest) stack.push(...this.#dependencies(group));
+    }
+    return false;
+  }
+
+  emit(group: Group): EmittedKernel | undefined {
+    return emit(group, this.stored(group), this.#context);
+  }
+
+  /** Replaces two groups by one if a kernel can be emitted for it within the limits. */
+  #tryMerge(a: Group, b: Group): Group | undefined {
+    const merged: Group = {
+      cores: [...a.cores, ...b.cores],
+      members: [...a.members, ...b.members].sort((x, y) => x.id - y.id),
+    };
+    for (const member of merged.members) this.#groupOf.set(member, merged);
+    const emitted = this.emit(merged);
+    if (emitted && this.#fits(emitted)) return merged;
+    for (const group of [a, b]) for (const member of group.members) this.#groupOf.set(member, group);
+    return undefined;
+  }
+
+  #fits({ kernel, inputs, outputs }: EmittedKernel): boolean {
+    const buffers = new Set(inputs).size + outputs.length + (readsScalars(kernel) ? 1 : 0);
+    const epilogue =
+      kernel.core && kernel.core.op !== "reduce" ? kernel.body.filter(({ kind }) => kind === "apply").length : 0;
+    return buffers <= this.#options.maxKernelBuffers && epilogue <= EPILOGUE_LIMIT;
+  }
+
+  /** Elementwise groups into the group before them. */
+  mergeDown(): void {
+    for (const start of this.groups.sort((a, b) => a.members[0].id - b.members[0].id)) {
+      let group = this.#groupOf.get(start.members[0]) as Group;
+      if (group.cores.length > 0) continue;
+      const size = groupSize(group);
+      const before = [...this.#dependencies(group)].filter((other) => groupSize(other) === size);
+      // cores first, the latest first: that is where the loaded value was just made
+      before.sort(
+        (a, b) => Number(b.cores.length > 0) - Number(a.cores.length > 0) || b.members[0].id - a.members[0].id,
+      );
+      for (const other of before) {
+        if (other.cores.length > 0 && group.cores.length > 0) continue;
+        if (this.#reaches(group, other, false)) continue;
+        group = this.#tryMerge(other, group) ?? group;
+      }
+    }
+  }
+
+  /** Groups side by side that read the same elements: elementwise with elementwise, reductions with reductions. */
+  mergeAcross(): void {
+    for (const shared of [...this.#users.keys()]) {
+      let candidates = [
+        ...new Set([...(this.#users.get(shared) ?? [])].map((user) => this.#groupOf.get(user) as Group)),
+      ];
+      candidates = candidates.sort((a, b) => a.members[0].id - b.members[0].id);
+      for (let i = 0; i < candidates.length; i++) {
+        for (let j = i + 1; j < candidates.length; j++) {
+          const [a, b] = [candidates[i], candidates[j]];
+          if (!this.#siblings(a, b, shared) || this.#reaches(b, a, true) || this.#reaches(a, b, true)) continue;
+          const merged = this.#tryMerge(a, b);
+          if (!merged) continue;
+          candidates[i] = merged;
+          candidates.splice(j--, 1);
+        }
+      }
+    }
+  }
+
+  #siblings(a: Group, b: Group, shared: Tensor): boolean {
+    if (a === b) return false;
+    if (a.cores.length === 0 && b.cores.length === 0) {
+      return groupSize(a) === groupSize(b) && elementCount(shared.shape) === groupSize(a);
+    }
+    const [x, y] = [a.cores[0], b.cores[0]];
+    if (x?.op.family !== "reduce" || y?.op.family !== "reduce") return false;
+    const sameAxes = sameShape((x.attrs as ReduceAttrs).axes, (y.attrs as ReduceAttrs).axes);
+    return (
+      sameAxes &&
+      sameShape(x.inputs[0].shape, y.inputs[0].shape) &&
+      a.members.includes(x) &&
+      elementCount(shared.shape) === x.inputs[0].size
+    );
+  }
+}
+
+/** The kernels of a graph, in no particular order. */
+export function fuse(graph: Graph, slotOf: (hostScalar: Tensor) => number, options: FuseOptions): EmittedKernel[] {
+  // one output and the host scalars need a buffer each
+  const realized = options.merge ? realize(graph, options.maxKernelBuffers - 2) : realizeAll(graph);
+  const context: EmitContext = { realized, slotOf };
+  const fuser = new Fuser(graph, realized, context, options);
+  if (options.merge) {
+    fuser.mergeDown();
+    fuser.mergeAcross();
+    fuser.mergeDown();
+  }
+  return fuser.groups.map((group) => {
+    const emitted = fuser.emit(group);
+    if (!emitted) throw new Error(`no kernel for ${group.members.join(", ")}`);
+    return emitted;
+  });
+}
+
+/** Fusion off: every elementwise tensor is stored too. */
+function realizeAll(graph: Graph): Set<Tensor> {
+  const realized = realize(graph, Number.POSITIVE_INFINITY);
+  for (const tensor of topological(graph)) {
+    if (tensor.op.family === "elementwise") realized.add(tensor);
+    if (tensor.op.name === "reshape" && tensor.inputs[0].op.family === "movement") realized.add(tensor.inputs[0]);
+  }
+  return realized;
+}

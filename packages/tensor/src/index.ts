@@ -1,0 +1,35 @@
+/** Public surface of @guidance/tensor. Re-exports only. */
+
+export * from "./backend/backend.ts";
+export { type CpuOptions, cpuBackend } from "./backend/cpu.ts";
+export * from "./compile/kernel.ts";
+export type { CompileOptions } from "./compile/pipeline.ts";
+export * from "./compile/plan.ts";
+export * from "./dtype.ts";
+export * from "./errors.ts";
+export { grad } from "./grad.ts";
+export * from "./ops/conv2d.ts";
+export * from "./ops/define.ts";
+export type { ElementwiseName, ElementwiseRow } from "./ops/elementwise.ts";
+export { type CoreAttrs, type CoreName, coreOps, elementwiseOps, elementwiseRows, reduce } from "./ops/index.ts";
+export * from "./ops/matmul.ts";
+export type { PadAttrs } from "./ops/pad.ts";
+export * from "./ops/pool.ts";
+export { reductionInitial, reductionRules } from "./ops/reduce.ts";
+export * from "./random.ts";
+export * from "./safetensors.ts";
+export {
+  decodeSafetensorsHeader,
+  encodeSafetensorsHeader,
+  type SafetensorsArray,
+  type SafetensorsDType,
+  type SafetensorsEntry,
+  type SafetensorsHeader,
+  type SafetensorsType,
+  safetensorsHeaderBytes,
+} from "./safetensors-header.ts";
+export * from "./shape.ts";
+export { compile, f32, HostValue, type InputSpec, type InputValue, i32, type Step, u8, u32 } from "./step.ts";
+export { type Axes, constant, iota, Operand, Tensor, type TensorLike, tensor, where } from "./tensor.ts";
+export { afterScalars, currentTrace, hostScalar, Trace } from "./trace.ts";
+export { type InitialValue, Variable, type VariableOptions } from "./variable.ts";

@@ -1,0 +1,180 @@
+/**
+ * The table of elementwise ops: one row an op, value and derivative side by side. Inputs of one op
+ * have equal shapes (broadcasts are explicit movement ops). Shader text for a row lives in the
+ * shaders package under the same name.
+ */
+import type { DType, TensorType, TypedArray } from "../dtype.ts";
+import { formatShape, ShapeError } from "../errors.ts";
+import { threefry2x32 } from "../random.ts";
+import { elementCount, sameShape } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { where } from "../tensor.ts";
+import type { OpDefinition } from "./define.ts";
+import { erf } from "./erf.ts";
+
+export interface ElementwiseRow {
+  readonly arity: 1 | 2 | 3 | 4;
+  /** Dtype of the result, given the input dtypes. */
+  readonly result: (dtypes: readonly DType[]) => DType;
+  /** The value at one index; computed in float64 and rounded when stored. */
+  readonly evaluate: (a: number, b: number, c: number, d: number) => number;
+  readonly vjp: (grad: Tensor, inputs: readonly Tensor[], output: Tensor) => readonly (Tensor | null)[];
+}
+
+const same = (dtypes: readonly DType[]): DType => dtypes[0];
+const float = (): DType => "f32";
+const bool = (): DType => "bool";
+const none = (): readonly null[] => [];
+
+type Derivative = (x: Tensor, y: Tensor) => Tensor;
+
+/** A float function of one variable; `derivative` is dy/dx. */
+function unary(evaluate: (x: number) => number, derivative: Derivative): ElementwiseRow {
+  return { arity: 1, result: float, evaluate, vjp: (grad, [x], y) => [grad.mul(derivative(x, y))] };
+}
+
+/** A function whose derivative is zero wherever it exists. */
+function flat(evaluate: (x: number) => number, result = same): ElementwiseRow {
+  return { arity: 1, result, evaluate, vjp: none };
+}
+
+function binary(evaluate: ElementwiseRow["evaluate"], vjp: ElementwiseRow["vjp"]): ElementwiseRow {
+  return { arity: 2, result: same, evaluate, vjp };
+}
+
+function compare(evaluate: (a: number, b: number) => boolean): ElementwiseRow {
+  return { arity: 2, result: bool, evaluate: (a, b) => (evaluate(a, b) ? 1 : 0), vjp: none };
+}
+
+const TWO_OVER_SQRT_PI = 2 / Math.sqrt(Math.PI);
+
+/** Gradient of max / min: to the winner, halved between equals (as torch does). */
+function toWinner(grad: Tensor, winner: Tensor, tie: Tensor): Tensor {
+  return where(tie, grad.mul(0.5), where(winner, grad, 0));
+}
+
+const rows = {
+  // -- unary -------------------------------------------------------------------------------------
+  neg: { arity: 1, result: same, evaluate: (x) => -x, vjp: (grad) => [grad.neg()] },
+  // d|x| = sign(x) dx
+  abs: { arity: 1, result: same, evaluate: Math.abs, vjp: (grad, [x]) => [grad.mul(x.sign())] },
+  sign: flat((x) => (x > 0 ? 1 : x < 0 ? -1 : x)),
+  floor: flat(Math.floor),
+  exp: unary(Math.exp, (_, y) => y),
+  expm1: unary(Math.expm1, (_, y) => y.add(1)),
+  log: unary(Math.log, (x) => x.reciprocal()),
+  log1p: unary(Math.log1p, (x) => x.add(1).reciprocal()),
+  // d sqrt(x) = dx / (2 sqrt(x))
+  sqrt: unary(Math.sqrt, (_, y) => y.reciprocal().mul(0.5)),
+  // d(1/x) = -x^-2 dx
+  reciprocal: unary(
+    (x) => 1 / x,
+    (_, y) => y.mul(y).neg(),
+  ),
+  sin: unary(Math.sin, (x) => x.cos()),
+  cos: unary(Math.cos, (x) => x.sin().neg()),
+  // d tanh(x) = (1 - tanh(x)^2) dx
+  tanh: unary(Math.tanh, (_, y) => y.mul(y).neg().add(1)),
+  // d sigmoid(x) = s (1 - s) dx
+  sigmoid: unary(
+    (x) => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x))),
+    (_, y) => y.mul(y.neg().add(1)),
+  ),
+  // NaN stays NaN, as in torch; the derivative at 0 is 0.
+  relu: {
+    arity: 1,
+    result: same,
+    evaluate: (x) => (x <= 0 ? 0 : x),
+    vjp: (grad, [x]) => [where(x.greater(0), grad, 0)],
+  },
+  // d erf(x) = 2/sqrt(pi) exp(-x^2) dx
+  erf: unary(erf, (x) => x.mul(x).neg().exp().mul(TWO_OVER_SQRT_PI)),
+  isFinite: flat((x) => (Number.isFinite(x) ? 1 : 0), bool),
+  not: flat((x) => (x ? 0 : 1), bool),
+  /** Identity that stops gradients. */
+  detach: flat((x) => x),
+  /** u32 bits to a float in [0, 1): the top 24 bits, exact in float32. */
+  unitFromBits: flat((bits) => (bits >>> 8) * 2 ** -24, float),
+
+  // -- binary ------------------------------------------------------------------------------------
+  add: binary(
+    (a, b) => a + b,
+    (grad) => [grad, grad],
+  ),
+  sub: binary(
+    (a, b) => a - b,
+    (grad) => [grad, grad.neg()],
+  ),
+  mul: binary(
+    (a, b) => a * b,
+    (grad, [a, b]) => [grad.mul(b), grad.mul(a)],
+  ),
+  // d(a/b) = da/b - (a/b)/b db
+  div: binary(
+    (a, b) => a / b,
+    (grad, [, b], y) => [grad.div(b), grad.mul(y).div(b).neg()],
+  ),
+  // d(a^b) = b a^(b-1) da + a^b log(a) db
+  pow: binary(
+    (a, b) => a ** b,
+    (grad, [a, b], y) => [grad.mul(b).mul(a.pow(b.sub(1))), grad.mul(y).mul(where(a.greater(0), a, 1).log())],
+  ),
+  maximum: binary(
+    (a, b) => (a > b || Number.isNaN(a) ? a : b),
+    (grad, [a, b]) => [toWinner(grad, a.greater(b), a.equal(b)), toWinner(grad, b.greater(a), a.equal(b))],
+  ),
+  minimum: binary(
+    (a, b) => (a < b || Number.isNaN(a) ? a : b),
+    (grad, [a, b]) => [toWinner(grad, a.less(b), a.equal(b)), toWinner(grad, b.less(a), a.equal(b))],
+  ),
+  equal: compare((a, b) => a === b),
+  less: compare((a, b) => a < b),
+  lessEqual: compare((a, b) => a <= b),
+  and: compare((a, b) => a !== 0 && b !== 0),
+  or: compare((a, b) => a !== 0 || b !== 0),
+
+  // -- more --------------------------------------------------------------------------------------
+  /** condition ? a : b */
+  where: {
+    arity: 3,
+    result: ([, a]) => a,
+    evaluate: (condition, a, b) => (condition ? a : b),
+    vjp: (grad, [condition]) => [null, where(condition, grad, 0), where(condition, 0, grad)],
+  },
+  /** Random u32 of (index, counter, seed, stream): Threefry-2x32, first word. */
+  randomBits: { arity: 4, result: (): DType => "u32", evaluate: threefry2x32, vjp: none },
+  castF32: { arity: 1, result: float, evaluate: (x) => x, vjp: (grad, [x]) => [x.dtype === "f32" ? grad : null] },
+  castI32: flat(Math.trunc, () => "i32"),
+  castU32: flat(Math.trunc, () => "u32"),
+} satisfies Record<string, ElementwiseRow>;
+
+export type ElementwiseName = keyof typeof rows;
+
+export const elementwiseRows: Readonly<Record<ElementwiseName, ElementwiseRow>> = rows;
+
+function define(name: ElementwiseName, row: ElementwiseRow): OpDefinition {
+  return {
+    name,
+    family: "elementwise",
+    infer(inputs: readonly TensorType[]) {
+      if (inputs.length !== row.arity || inputs.some(({ shape }) => !sameShape(shape, inputs[0].shape))) {
+        throw new ShapeError({
+          what: name,
+          facts: `inputs are ${inputs.map(({ shape }) => formatShape(shape)).join(" and ")}`,
+          expected: `${row.arity} equal shapes`,
+        });
+      }
+      return { shape: inputs[0].shape, dtype: row.result(inputs.map(({ dtype }) => dtype)) };
+    },
+    reference(inputs: readonly TypedArray[], types, _attrs, output) {
+      const count = elementCount(types[0].shape);
+      const [a, b = a, c = a, d = a] = inputs;
+      for (let i = 0; i < count; i++) output[i] = row.evaluate(a[i], b[i], c[i], d[i]);
+    },
+    vjp: row.vjp,
+  };
+}
+
+export const elementwiseOps = Object.fromEntries(
+  Object.entries(rows).map(([name, row]) => [name, define(name as ElementwiseName, row)]),
+) as unknown as Readonly<Record<ElementwiseName, OpDefinition & { readonly name: ElementwiseName }>>;

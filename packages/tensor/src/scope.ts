@@ -1,0 +1,38 @@
+/** Where we are while tracing: the layer path of the running module, and the user's call site. */
+
+const layers: string[] = [];
+
+/** Runs `body` with `path` as the layer that new tensors belong to. */
+export function withLayer<T>(path: string, body: () => T): T {
+  layers.push(path);
+  try {
+    return body();
+  } finally {
+    layers.pop();
+  }
+}
+
+/** Path of the innermost running layer, or "". */
+export function currentLayer(): string {
+  return layers[layers.length - 1] ?? "";
+}
+
+const ownFolder = import.meta.url.slice(0, import.meta.url.lastIndexOf("/"));
+
+/** An unformatted stack; `describeSite` formats it only when an error needs it. */
+export function captureSite(): Error {
+  return new Error();
+}
+
+/** `file:line:column` of the first frame outside this package, or undefined. */
+export function describeSite(site: Error): string | undefined {
+  const folder = ownFolder.replace(/^file:\/\//, "");
+  const frames = (site.stack ?? "").split("\n").slice(1);
+  const frame = frames.find(
+    (line) => !line.includes(folder) && !line.includes("node:internal") && /:\d+:\d+/.test(line),
+  );
+  return frame
+    ?.replace(/^\s*at\s+/, "")
+    .replace(/^.*\((.*)\)$/, "$1")
+    .replace(/^(async )?file:\/\//, "");
+}

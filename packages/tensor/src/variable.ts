@@ -1,0 +1,144 @@
+/**
+ * Variable: the only thing that changes. A shaped, persistent value with an initial-value recipe; read
+ * like a Tensor inside a traced function and updated with `assign`. It is bound to the backend of the
+ * first Step that uses it and owns its buffer there.
+ */
+import type { Backend, DeviceBuffer } from "./backend/backend.ts";
+import { allocateArray, type DType, type TypedArray, viewAs } from "./dtype.ts";
+import { BackendError, formatShape, ShapeError, TraceError, ValueError } from "./errors.ts";
+import { leaves } from "./ops/index.ts";
+import { captureSite, describeSite } from "./scope.ts";
+import { elementCount, sameShape } from "./shape.ts";
+import { constant, create, Operand, type Tensor, type TensorLike } from "./tensor.ts";
+import { currentTrace, requireTrace } from "./trace.ts";
+
+/** A number for all elements, the elements, or a function that makes them when first needed. */
+export type InitialValue = number | ArrayLike<number> | (() => ArrayLike<number>);
+
+export interface VariableOptions {
+  readonly name?: string;
+  readonly dtype?: "f32" | "i32" | "u32";
+  /** Whether optimizers may update it (a parameter) or not (a buffer such as a running statistic). */
+  readonly trainable?: boolean;
+}
+
+export class Variable extends Operand {
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  readonly trainable: boolean;
+  /** Torch `state_dict` path, prefixed by the root module's role; set by the root module. */
+  name: string;
+  #value: InitialValue;
+  #home: { backend: Backend; buffer: DeviceBuffer; forget: () => void } | undefined;
+
+  constructor(
+    shape: readonly number[],
+    initial: InitialValue,
+    { name = "variable", dtype = "f32", trainable = true }: VariableOptions = {},
+  ) {
+    super();
+    this.shape = shape;
+    this.dtype = dtype;
+    this.trainable = trainable;
+    this.name = name;
+    this.#value = initial;
+  }
+
+  /** The current value: what the last `assign` before it left, or the value the step begins with. */
+  override asTensor(): Tensor {
+    return currentTrace()?.read(this) ?? create(leaves.variable, [], { variable: this });
+  }
+
+  /** Makes `value` the new value, stored at the end of the step; later reads in the trace see it. */
+  assign(value: TensorLike): void {
+    const trace = requireTrace(`assign of "${this.name}"`);
+    const next =
+      typeof value === "number" ? constant(value, { dtype: this.dtype }).broadcast(this.shape) : value.asTensor();
+    if (!sameShape(next.shape, this.shape) || next.dtype !== this.dtype) {
+      throw new ShapeError({
+        what: `assign of "${this.name}"`,
+        facts: `the variable is ${this.dtype}${formatShape(this.shape)}, the value ${next.dtype}${formatShape(next.shape)}`,
+        expected: "the same shape and dtype",
+        site: describeSite(captureSite()),
+      });
+    }
+    trace.assign(this, next);
+  }
+
+  /** Name of the backend it lives on, if any. */
+  get backend(): Backend | undefined {
+    return this.#home?.backend;
+  }
+
+  /** A copy of the elements. */
+  async read(): Promise<TypedArray> {
+    if (this.#home) {
+      const { backend, buffer } = this.#home;
+      return viewAs(await backend.read(buffer), this.dtype, backend.precision, this.size);
+    }
+    return this.#materialize(this.#value instanceof Float64Array ? "float64" : "float32");
+  }
+
+  /** Replaces the elements. */
+  write(values: ArrayLike<number>): void {
+    if (values.length !== this.size) {
+      throw new ValueError({
+        what: `write to "${this.name}"`,
+        facts: `${values.length} values given`,
+        expected: `${this.size} for shape ${formatShape(this.shape)}`,
+      });
+    }
+    this.#value = values;
+    if (this.#home) this.#home.backend.write(this.#home.buffer, this.#materialize(this.#home.backend.precision));
+  }
+
+  /** The device buffer on `backend`, made and filled on first use. */
+  bind(backend: Backend): DeviceBuffer {
+    if (this.#home && this.#home.backend !== backend) {
+      throw new BackendError({
+        what: `variable "${this.name}"`,
+        facts: `it lives on ${this.#home.backend.name} but is used on ${backend.name}`,
+        expected: "one backend",
+        hint: "Move values with stateDict and loadStateDict",
+      });
+    }
+    if (!this.#home) {
+      const values = this.#materialize(backend.precision);
+      const buffer = backend.allocate(values.byteLength, this.name);
+      backend.write(buffer, values);
+      const forget = backend.onClose(() => {
+        this.#home = undefined;
+      });
+      this.#home = { backend, buffer, forget };
+    }
+    return this.#home.buffer;
+  }
+
+  /** Frees the device buffer; the value is lost. */
+  close(): void {
+    if (!this.#home) return;
+    this.#home.backend.free(this.#home.buffer);
+    this.#home.forget();
+    this.#home = undefined;
+  }
+
+  #materialize(precision: "float32" | "float64"): TypedArray {
+    const array = allocateArray(this.dtype, precision, elementCount(this.shape));
+    const value = typeof this.#value === "function" ? this.#value() : this.#value;
+    if (typeof value === "number") array.fill(value);
+    else array.set(value);
+    return array;
+  }
+}
+
+/** Refuses tensors that read a Variable outside the trace that uses them. */
+export function foreignRead(tensor: Tensor): TraceError {
+  return new TraceError({
+    what: tensor.op.name,
+    path: tensor.layer,
+    facts: `${tensor} was made outside this traced function`,
+    expected: "tensors made inside it, or constants",
+    hint: "Read Variables and inputs inside the function given to compile",
+    site: tensor.site,
+  });
+}
