@@ -106,3 +106,15 @@ export function hostScalar(name: string, evaluate: () => number, dtype: DType = 
 export function afterScalars(callback: () => void): void {
   requireTrace("afterScalars").afterScalars.push(callback);
 }
+
+/** Refuses tensors that read a Variable outside the trace that uses them. */
+export function foreignRead(tensor: Tensor): TraceError {
+  return new TraceError({
+    what: tensor.op.name,
+    path: tensor.layer,
+    facts: `${tensor} was made outside this traced function`,
+    expected: "tensors made inside it, or constants",
+    hint: "Read Variables and inputs inside the function given to compile",
+    site: tensor.site,
+  });
+}

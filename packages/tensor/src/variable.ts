@@ -5,7 +5,7 @@
  */
 import type { Backend, DeviceBuffer } from "./backend/backend.ts";
 import { allocateArray, type DType, type TypedArray, viewAs } from "./dtype.ts";
-import { BackendError, formatShape, ShapeError, TraceError, ValueError } from "./errors.ts";
+import { BackendError, formatShape, ShapeError, ValueError } from "./errors.ts";
 import { leaves } from "./ops/index.ts";
 import { captureSite, describeSite } from "./scope.ts";
 import { elementCount, sameShape } from "./shape.ts";
@@ -129,16 +129,4 @@ export class Variable extends Operand {
     else array.set(value);
     return array;
   }
-}
-
-/** Refuses tensors that read a Variable outside the trace that uses them. */
-export function foreignRead(tensor: Tensor): TraceError {
-  return new TraceError({
-    what: tensor.op.name,
-    path: tensor.layer,
-    facts: `${tensor} was made outside this traced function`,
-    expected: "tensors made inside it, or constants",
-    hint: "Read Variables and inputs inside the function given to compile",
-    site: tensor.site,
-  });
 }

@@ -1,9 +1,8 @@
 /** A Graph: what a traced function computes, as data. Tensors in creation order, outputs, stores. */
 
 import type { Tensor } from "../tensor.ts";
-import type { Trace } from "../trace.ts";
+import { foreignRead, type Trace } from "../trace.ts";
 import type { Variable } from "../variable.ts";
-import { foreignRead } from "../variable.ts";
 
 export interface GraphOutput {
   readonly name: string;
