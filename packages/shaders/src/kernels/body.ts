@@ -10,6 +10,7 @@
  * first load.
  */
 import { contiguousStrides, type Expression, type Kernel, type View } from "@guidance/tensor";
+import { elementText, isContiguous, type Site, standsStill } from "./address.ts";
 import type { ShaderBuilder } from "./builder.ts";
 import { elementwiseText } from "./elementwise.ts";
 import { type Place, reshapePlace } from "./place.ts";
@@ -22,22 +23,6 @@ export interface BodySpace {
   readonly width: Width;
   /** Dimension along which the four lanes of width 4 lie; by default the last. */
   readonly vectorAxis?: number;
-}
-
-/** Whether a view walks the space element by element, from any offset. */
-export function isLinear({ strides }: View, sizes: readonly number[]): boolean {
-  let expected = 1;
-  for (let axis = sizes.length - 1; axis >= 0; axis--) {
-    if (sizes[axis] !== 1 && strides[axis] !== expected) return false;
-    expected *= sizes[axis];
-  }
-  return true;
-}
-
-/** Whether four lanes along `axis` lie in one aligned group of four elements. */
-export function isContiguous({ offset, strides }: View, sizes: readonly number[], axis = sizes.length - 1): boolean {
-  if (axis < 0 || strides[axis] !== 1 || sizes[axis] % 4 !== 0 || offset % 4 !== 0) return false;
-  return strides.every((stride, d) => d === axis || sizes[d] === 1 || stride % 4 === 0);
 }
 
 /** Chooses how each kernel input is bound: as vec4 where all its loads in all spaces allow it. */
@@ -53,21 +38,25 @@ export function planLoads(shader: ShaderBuilder, spaces: readonly BodySpace[]): 
   for (const [input, vector] of vectors) shader.inputWidths.set(input, vector ? 4 : 1);
 }
 
-/** Whether an expression has the same value everywhere in the space, for each expression. */
-function invariants({ expressions, sizes }: BodySpace): boolean[] {
-  const constant: boolean[] = [];
-  const still = ({ strides }: View) => strides.every((stride, axis) => stride === 0 || sizes[axis] === 1);
+/** How far out an expression can be computed: once, once per outer index, or at every index. */
+const Level = { Once: 0, Outer: 1, Inner: 2 } as const;
+
+/** The level of each expression; `split` outer dimensions lie before the loop. */
+function levelsOf({ expressions, sizes }: BodySpace, split: number): number[] {
+  const levels: number[] = [];
   for (const expression of expressions) {
-    if (expression.kind === "apply") constant.push(expression.arguments.every((argument) => constant[argument]));
-    else if ("view" in expression) constant.push(still(expression.view));
-    else constant.push(expression.kind !== "core");
+    if (expression.kind === "apply") levels.push(Math.max(...expression.arguments.map((argument) => levels[argument])));
+    else if ("view" in expression) {
+      const { view } = expression;
+      levels.push(standsStill(view, sizes) ? Level.Once : standsStill(view, sizes, split) ? Level.Outer : Level.Inner);
+    } else levels.push(expression.kind === "core" ? Level.Inner : Level.Once);
   }
-  return constant;
+  return levels;
 }
 
 /**
- * Prints the expressions at `place` and returns the name of each value. What is the same everywhere is computed
- * once, before any loop.
+ * Prints the expressions at `site` and returns the name of each value. What does not depend on the innermost loop
+ * is computed before it.
  *
  * @param key stem of the parameter names, unique per space within the shader
  */
@@ -75,10 +64,11 @@ export function emitExpressions(
   shader: ShaderBuilder,
   key: string,
   space: BodySpace,
-  place: Place,
+  site: Site,
   results: readonly string[] = [],
 ): string[] {
-  const constant = invariants(space);
+  const { outer } = site;
+  const levels = levelsOf(space, outer?.place.sizes.length ?? 0);
   const names: string[] = [];
   space.expressions.forEach((expression, i) => {
     if (expression.kind === "core") {
@@ -86,9 +76,11 @@ export function emitExpressions(
       return;
     }
     const stem = `${key}${i}`;
-    const text = () => expressionText(shader, stem, expression, space, place, names);
     const prefix = prefixes[expression.kind];
-    names.push(constant[i] ? shader.once(`${stem} ${space.width}`, prefix, text) : shader.let(prefix, text()));
+    const text = () => expressionText(shader, stem, expression, space, site, names);
+    if (levels[i] === Level.Once) names.push(shader.once(`${stem} ${space.width}`, prefix, text));
+    else if (levels[i] === Level.Outer && outer) names.push(shader.hoist(outer.mark, stem, prefix, text));
+    else names.push(shader.let(prefix, text()));
   });
   return names;
 }
@@ -101,20 +93,20 @@ function expressionText(
   stem: string,
   expression: Exclude<Expression, { kind: "core" }>,
   space: BodySpace,
-  place: Place,
+  site: Site,
   names: readonly string[],
 ): string {
   const { width, expressions } = space;
   const splat = (text: string) => (width === 1 ? text : `${valueType(expression.dtype, width)}(${text})`);
   switch (expression.kind) {
     case "load":
-      return loadText(shader, stem, expression, space, place);
+      return loadText(shader, stem, expression, space, site);
     case "scalar":
       return splat(shader.scalar(expression.slot, expression.dtype));
     case "constant":
       return splat(constantText(shader, stem, expression));
     case "index":
-      return indexText(shader, stem, expression, space, place);
+      return indexText(shader, stem, expression, space, site);
     case "apply": {
       const values = expression.arguments.map((argument) => names[argument]);
       const from = expression.arguments.map((argument) => expressions[argument].dtype);
@@ -154,42 +146,13 @@ export function emitStores(shader: ShaderBuilder, kernel: Kernel, site: StoreSit
   const { place, width = 1, results = [] } = site;
   const { output = { offset: 0, strides: contiguousStrides(kernel.domain) } } = site;
   const at = reshapePlace(shader, place, kernel.domain);
-  const values = emitExpressions(shader, "body", epilogueSpace(kernel, width), at, results);
+  const values = emitExpressions(shader, "body", epilogueSpace(kernel, width), { place: at }, results);
   kernel.outputs.forEach(({ expression }, index) => {
     const binding = shader.output(index, width);
     const windowed = shader.isWindowed({ kind: "output", index });
-    const element = elementText(shader, `output${index}`, output, at, binding.origin, windowed);
+    const element = elementText(shader, `output${index}`, output, { place: at }, binding.origin, windowed);
     shader.line(binding.store(element, values[expression]));
   });
-}
-
-/** `text + offset`, the offset a parameter, left out where it is always 0. */
-export function offsetText(shader: ShaderBuilder, key: string, text: string, offset: number, always = false): string {
-  if (offset === 0 && !always) return text;
-  const name = shader.param(`${key}Offset`, "u32", offset);
-  return text === "" ? name : `${text} + ${name}`;
-}
-
-/** The element `offset + sum(coordinate * stride)`; a stride of 0 or 1 shows in the text, others are parameters. */
-export function elementText(
-  shader: ShaderBuilder,
-  key: string,
-  view: View,
-  place: Place,
-  origin: number,
-  always: boolean,
-): string {
-  const offset = view.offset - origin;
-  if (isLinear(view, place.sizes)) return offsetText(shader, key, place.linear(), offset, always);
-  const terms: string[] = [];
-  view.strides.forEach((stride, axis) => {
-    if (stride === 0 || place.sizes[axis] === 1) return;
-    const coordinate = place.coordinate(axis);
-    if (coordinate === "0u") return;
-    terms.push(stride === 1 ? coordinate : `${coordinate} * ${shader.param(`${key}Stride${axis}`, "u32", stride)}`);
-  });
-  const text = offsetText(shader, key, terms.join(" + "), offset, always);
-  return text === "" ? "0u" : text;
 }
 
 function loadText(
@@ -197,17 +160,14 @@ function loadText(
   stem: string,
   { input, view, dtype }: Expression & { kind: "load" },
   { sizes, width, vectorAxis = sizes.length - 1 }: BodySpace,
-  place: Place,
+  site: Site,
 ): string {
-  const binding = shader.input(input);
-  const element = elementText(
-    shader,
-    stem,
-    view,
-    place,
-    binding.origin,
-    shader.isWindowed({ kind: "input", index: input }),
-  );
+  // a buffer of plain words may hold values of several dtypes (scratch of a reduction)
+  const binding = shader
+    .input(input)
+    .as(dtype === "bool" || dtype === "u8" ? shader.kernel.inputs[input].dtype : dtype);
+  const windowed = shader.isWindowed({ kind: "input", index: input });
+  const element = elementText(shader, stem, view, site, binding.origin, windowed);
   if (width === 1) return binding.load(element, 1);
   const stride = vectorAxis < 0 || sizes[vectorAxis] === 1 ? 0 : view.strides[vectorAxis];
   if (stride === 0) return `${valueType(dtype, 4)}(${binding.load(element, 1)})`;
@@ -232,7 +192,7 @@ function indexText(
   stem: string,
   { view, dtype }: Expression & { kind: "index" },
   { sizes, width, vectorAxis = sizes.length - 1 }: BodySpace,
-  place: Place,
+  site: Site,
 ): string {
   const convert = (text: string) =>
     dtype === "u32" || dtype === "u8"
@@ -240,7 +200,7 @@ function indexText(
       : dtype === "i32"
         ? `bitcast<${valueType("i32", width)}>(${text})`
         : `${valueType(dtype, width)}(bitcast<${valueType("i32", width)}>(${text}))`;
-  const first = elementText(shader, stem, view, place, 0, false);
+  const first = elementText(shader, stem, view, site, 0, false);
   if (width === 1) return convert(`(${first})`);
   const stride = vectorAxis < 0 || sizes[vectorAxis] === 1 ? 0 : view.strides[vectorAxis];
   if (stride === 0) return convert(`vec4<u32>(${first})`);

@@ -35,6 +35,16 @@ interface Param {
   readonly value: number;
 }
 
+/** Lines of text; a nested list stands for text that is still being added in its place. */
+type Lines = (string | Lines)[];
+
+/** A point of the text at which names can be declared later. */
+export interface Mark {
+  readonly lines: Lines;
+  readonly depth: number;
+  readonly names: Map<string, string>;
+}
+
 /** Bytes of one element of a storage buffer; u8 elements are packed. */
 export function storedBytes(dtype: DType): number {
   return dtype === "u8" ? 1 : 4;
@@ -52,9 +62,8 @@ export class ShaderBuilder {
   readonly #directives = new Set<string>();
   readonly #declarations = new Map<string, string>();
   readonly #builtins = new Map<string, string>();
-  readonly #prelude: string[] = [];
-  readonly #hoisted = new Map<string, string>();
-  #lines: string[] = [];
+  readonly #prelude: Mark = { lines: [], depth: 1, names: new Map() };
+  #lines: Lines = [];
   #depth = 1;
   #names = 0;
 
@@ -177,23 +186,35 @@ export class ShaderBuilder {
     return name;
   }
 
+  /** Marks this point of the text, so that later text can still declare names here (see `hoist`). */
+  mark(): Mark {
+    const mark: Mark = { lines: [], depth: this.#depth, names: new Map() };
+    this.#lines.push(mark.lines);
+    return mark;
+  }
+
   /**
-   * Declares what does not depend on any loop once, at the head of `main`. What `write` writes goes there too.
+   * Declares a value once, at a mark: outside a loop it does not depend on. What `write` writes goes there too.
    *
-   * @param key identifies it: asking again returns the same name
+   * @param key identifies the value at this mark: asking again returns the same name
    * @param write returns the expression
    */
-  once(key: string, prefix: string, write: () => string): string {
-    const existing = this.#hoisted.get(key);
+  hoist(mark: Mark, key: string, prefix: string, write: () => string): string {
+    const existing = mark.names.get(key);
     if (existing !== undefined) return existing;
     const { lines, depth } = { lines: this.#lines, depth: this.#depth };
-    this.#lines = this.#prelude;
-    this.#depth = 1;
+    this.#lines = mark.lines;
+    this.#depth = mark.depth;
     const name = this.let(prefix, write());
     this.#lines = lines;
     this.#depth = depth;
-    this.#hoisted.set(key, name);
+    mark.names.set(key, name);
     return name;
+  }
+
+  /** Declares a value at the head of `main`: `hoist` to before everything else. */
+  once(key: string, prefix: string, write: () => string): string {
+    return this.hoist(this.#prelude, key, prefix, write);
   }
 
   // -- text --------------------------------------------------------------------------------------
@@ -256,8 +277,8 @@ export class ShaderBuilder {
       `fn main(${builtins.join(", ")}) {`,
       // read once, outside every loop: drivers do not hoist uniform loads reliably
       ...params.map(({ name }) => `  let ${name} = params.${name};`),
-      ...this.#prelude,
-      ...this.#lines,
+      ...flatten(this.#prelude.lines),
+      ...flatten(this.#lines),
       "}",
       "",
     ].join("\n");
@@ -274,6 +295,10 @@ function elementsOf(kernel: Kernel, reference: BufferReference): number {
   if (reference.kind !== "input" && reference.kind !== "output") throw new Error("scratch needs its element count");
   const { shape } = reference.kind === "input" ? kernel.inputs[reference.index] : kernel.outputs[reference.index].type;
   return shape.reduce((product, size) => product * size, 1);
+}
+
+function flatten(lines: Lines): string[] {
+  return lines.flatMap((line) => (typeof line === "string" ? [line] : flatten(line)));
 }
 
 function keyOf(reference: BufferReference): string {

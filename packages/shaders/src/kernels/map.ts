@@ -5,7 +5,8 @@
  */
 import { contiguousStrides, type Expression, elementCount, type Kernel, type View } from "@guidance/tensor";
 import { type Box, fitsWhole, splitSpace, unionRange, viewRange, type WindowedOperand } from "../windows.ts";
-import { emitStores, epilogueSpace, isContiguous, planLoads } from "./body.ts";
+import { isContiguous } from "./address.ts";
+import { emitStores, epilogueSpace, planLoads } from "./body.ts";
 import { ShaderBuilder } from "./builder.ts";
 import type { DeviceTraits, Dispatch, KernelGenerator } from "./dispatch.ts";
 import { loopGrid } from "./grid.ts";
@@ -59,14 +60,16 @@ function boxDispatch(
   return shader.build(workgroupSize, workgroups);
 }
 
+/** A view over a box that begins at `start`, as a view over the box alone. */
+export function restrictView({ offset, strides }: View, start: readonly number[]): View {
+  return { offset: strides.reduce((sum, stride, axis) => sum + start[axis] * stride, offset), strides };
+}
+
 /** The kernel over one box of its domain, simplified again, and where in the whole output the box's elements lie. */
-export function restrictKernel(whole: Kernel, { start, size }: Box): { kernel: Kernel; output: View } {
-  const restrict = ({ offset, strides }: View): View => ({
-    offset: strides.reduce((sum, stride, axis) => sum + start[axis] * stride, offset),
-    strides,
-  });
-  const output = restrict({ offset: 0, strides: contiguousStrides(whole.domain) });
-  return normalizeKernel({ ...whole, domain: size, body: mapViews(whole.body, restrict) }, output);
+function restrictKernel(whole: Kernel, { start, size }: Box): { kernel: Kernel; output: View } {
+  const output = restrictView({ offset: 0, strides: contiguousStrides(whole.domain) }, start);
+  const body = mapViews(whole.body, (view) => restrictView(view, start));
+  return normalizeKernel({ ...whole, domain: size, body }, output);
 }
 
 /** Inputs and outputs larger than a binding, with the range each box touches. */

@@ -1,0 +1,180 @@
+/**
+ * The WebGPU backend: memory, kernels and programs of one device behind the tensor package's interface.
+ */
+import {
+  type Backend,
+  BackendError,
+  type BackendLimits,
+  type DeviceBuffer,
+  type Kernel,
+  type Lowering,
+  type Plan,
+  type Program,
+} from "@guidance/tensor";
+import type { OpenedDevice } from "./adapter/device.ts";
+import { type OpenDeviceOptions, openDevice } from "./adapter/open.ts";
+import { mapMode } from "./adapter/usage.ts";
+import { waitQuietly } from "./adapter/wait.ts";
+import { type Counters, defaultBudget, Memory, type WebGpuBuffer } from "./buffers.ts";
+import type { DeviceTraits } from "./kernels/dispatch.ts";
+import { KernelCache } from "./lowering.ts";
+import { PipelineCache } from "./pipelines.ts";
+import { type ProgramContext, WebGpuProgram } from "./program.ts";
+import { type TraitOptions, traitsOf } from "./traits.ts";
+
+export interface BackendOptions extends TraitOptions {
+  /** Most bytes all buffers together may take; default 70 % of free memory on software devices, else unlimited. */
+  readonly budgetBytes?: number;
+}
+
+export class WebGpuBackend implements Backend {
+  readonly name: string;
+  readonly precision = "float32";
+  readonly limits: BackendLimits;
+  /** The device; the backend owns it and closes it. */
+  readonly opened: OpenedDevice;
+  /** What kernels know about the device. */
+  readonly traits: DeviceTraits;
+  /** Objects created so far. */
+  readonly counters: Counters = {
+    buffers: 0,
+    bindGroups: 0,
+    pipelines: 0,
+    layouts: 0,
+    shaderModules: 0,
+    querySets: 0,
+    submits: 0,
+  };
+  readonly #memory: Memory;
+  readonly #kernels: KernelCache;
+  readonly #context: ProgramContext;
+  readonly #closings = new Set<() => void>();
+  #closed = false;
+
+  constructor(opened: OpenedDevice, options: BackendOptions = {}) {
+    this.opened = opened;
+    this.name = `webgpu ${opened.description}`;
+    this.traits = traitsOf(opened, options);
+    const budgetBytes = options.budgetBytes ?? defaultBudget(this.traits.software);
+    this.limits = {
+      budgetBytes,
+      maxBufferBytes: opened.limits.maxBufferSize,
+      maxKernelBuffers: opened.limits.maxStorageBuffersPerShaderStage,
+    };
+    this.#memory = new Memory(opened, this.counters, budgetBytes);
+    this.#kernels = new KernelCache(this.traits);
+    this.#context = {
+      opened,
+      memory: this.#memory,
+      counters: this.counters,
+      kernels: this.#kernels,
+      pipelines: new PipelineCache(opened, this.counters),
+    };
+  }
+
+  get liveBytes(): number {
+    return this.#memory.liveBytes;
+  }
+
+  lower(kernel: Kernel): Lowering {
+    // how many dispatches a kernel takes does not depend on what it overwrites
+    const { dispatches, scratch, family } = this.#kernels.generate(
+      kernel,
+      kernel.outputs.map(() => undefined),
+    );
+    return { dispatches: dispatches.length, scratch, family };
+  }
+
+  allocate(bytes: number, label: string): DeviceBuffer {
+    this.#check("allocate");
+    return this.#memory.storage(bytes, label);
+  }
+
+  free(buffer: DeviceBuffer): void {
+    this.#memory.free(buffer as WebGpuBuffer);
+  }
+
+  write(buffer: DeviceBuffer, data: ArrayBufferView): void {
+    this.#check("write");
+    if (data.byteLength > buffer.bytes) {
+      throw new BackendError({
+        what: "write",
+        facts: `${data.byteLength} bytes were given for "${buffer.label}", which holds ${buffer.bytes}`,
+      });
+    }
+    this.opened.device.queue.writeBuffer((buffer as WebGpuBuffer).gpu, 0, wholeWords(data));
+  }
+
+  async read(buffer: DeviceBuffer): Promise<ArrayBuffer> {
+    this.#check("read");
+    const { device } = this.opened;
+    const staging = this.#memory.staging(buffer.bytes, `read of ${buffer.label}`);
+    try {
+      const encoder = device.createCommandEncoder();
+      encoder.copyBufferToBuffer((buffer as WebGpuBuffer).gpu, 0, staging.gpu, 0, buffer.bytes);
+      device.queue.submit([encoder.finish()]);
+      this.counters.submits += 1;
+      await waitQuietly(staging.gpu.mapAsync(mapMode.read));
+      return staging.gpu.getMappedRange().slice(0);
+    } catch (cause) {
+      this.#check("read");
+      throw this.opened.takeError() ?? cause;
+    } finally {
+      this.#memory.free(staging);
+    }
+  }
+
+  async prepare(plan: Plan, buffers: readonly DeviceBuffer[]): Promise<Program> {
+    this.#check("prepare");
+    return WebGpuProgram.prepare(plan, buffers as readonly WebGpuBuffer[], this.#context);
+  }
+
+  run(program: Program): Promise<ArrayBuffer[]> {
+    return (program as WebGpuProgram).run();
+  }
+
+  onClose(closing: () => void): () => void {
+    this.#closings.add(closing);
+    return () => this.#closings.delete(closing);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const closing of [...this.#closings]) closing();
+    this.#closings.clear();
+    this.opened.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #check(what: string): void {
+    const reason = this.#closed ? "closed" : this.opened.lostReason && `lost: ${this.opened.lostReason}`;
+    if (reason) throw new BackendError({ what, facts: `${this.name} is ${reason}`, expected: "an open backend" });
+  }
+}
+
+/** The bytes as WebGPU takes them: a multiple of four, in memory that is not shared. */
+function wholeWords(data: ArrayBufferView): ArrayBufferView<ArrayBuffer> {
+  const { buffer, byteOffset, byteLength } = data;
+  if (buffer instanceof ArrayBuffer && byteLength % 4 === 0) return data as ArrayBufferView<ArrayBuffer>;
+  const padded = new Uint8Array(Math.ceil(byteLength / 4) * 4);
+  padded.set(new Uint8Array(buffer, byteOffset, byteLength));
+  return padded;
+}
+
+/** A backend on an open device, which it owns from now on. */
+export function createBackend(opened: OpenedDevice, options: BackendOptions = {}): WebGpuBackend {
+  return new WebGpuBackend(opened, options);
+}
+
+/**
+ * Opens the best adapter of this machine, or the one asked for, and makes a backend of it.
+ *
+ * @throws Error when there is no such adapter; the message says what to install
+ */
+export async function openBackend(options: BackendOptions & OpenDeviceOptions = {}): Promise<WebGpuBackend> {
+  return createBackend(await openDevice(options), options);
+}

@@ -1,0 +1,298 @@
+/**
+ * Reductions: one pass where the outputs alone give enough parallel work, else two: a first pass reduces runs of the
+ * reduced space into scratch, and a second, itself a small reduction, combines them and runs the epilogue. The
+ * order of additions is fixed by the shapes and the device, so results repeat bit by bit; there are no atomics.
+ *
+ * Tensors larger than a binding are cut into boxes (see ../windows.ts). Cuts along the kept dimensions change
+ * nothing; if the reduced ones must be cut too, each box adds to the partial results in scratch.
+ */
+import { contiguousStrides, elementCount, type Kernel, LimitError, type View } from "@guidance/tensor";
+import { type Box, fitsWhole, splitSpace, unionRange, viewRange, type WindowedOperand } from "../windows.ts";
+import type { BufferReference, DeviceTraits, Dispatch, KernelGenerator } from "./dispatch.ts";
+import { restrictView } from "./map.ts";
+import { mapViews, normalizeKernel } from "./normalize.ts";
+import {
+  type ReduceFamily,
+  type ReduceKernel,
+  type ReducePass,
+  readsColumns,
+  reduceDispatch,
+  reductionsOf,
+} from "./reduce-pass.ts";
+
+type Overwrites = readonly (number | undefined)[];
+
+export const generateReduce: KernelGenerator = (given, overwrites, traits) => {
+  const kernel = asReduce(normalizeKernel(given).kernel);
+  const operands = windowedOperands(kernel, traits);
+  const { boxes, cutsReduced } = cutSpace(kernel, operands, traits);
+  const dispatches: Dispatch[] = [];
+  let scratch = 0;
+  let family = "thread";
+  for (const { domain, reduced } of boxes) {
+    const plans = reduced.map((box) => planPass(restrict(kernel, domain, box).kernel, traits));
+    family = plans[0].family;
+    // all boxes of one domain box add to the same slots, as many as the largest needs
+    const splits = Math.max(...plans.map((plan) => plan.splits));
+    const windowsOf = (box: Box, among: readonly ReduceOperand[]) =>
+      among.map((operand) => ({ reference: operand.reference, ...operand.range(box) }));
+    if (splits === 1 && !cutsReduced) {
+      const { kernel: part, output } = restrict(kernel, domain, reduced[0]);
+      const windows = windowsOf(joinBoxes(domain, reduced[0]), operands);
+      dispatches.push(
+        reduceDispatch({ kernel: part, ...plans[0], target: { kind: "outputs", output }, windows }, overwrites, traits),
+      );
+      continue;
+    }
+    const count = splits * kernel.core.reductions.length * elementCount(domain.size);
+    scratch = Math.max(scratch, count * 4);
+    reduced.forEach((box, i) => {
+      const part = restrict(kernel, domain, box).kernel;
+      const plan = withSplits(part, plans[i].family, splits);
+      const windows = windowsOf(
+        joinBoxes(domain, box),
+        operands.filter(({ stage }) => stage === "prologue"),
+      );
+      dispatches.push(
+        reduceDispatch(
+          { kernel: part, ...plan, target: { kind: "scratch", accumulate: i > 0, count }, windows },
+          overwrites,
+          traits,
+        ),
+      );
+    });
+    const windows = windowsOf(
+      joinBoxes(domain, reduced[0]),
+      operands.filter(({ stage }) => stage === "epilogue"),
+    );
+    dispatches.push(finishDispatch(kernel, { domain, splits, count, windows }, overwrites, traits));
+  }
+  return { dispatches, scratch: scratch > 0 ? [scratch] : [], family };
+};
+
+function asReduce(kernel: Kernel): ReduceKernel {
+  const { core } = kernel;
+  if (core?.op !== "reduce") throw new Error(`${kernel.label} is no reduction`);
+  return { ...kernel, core };
+}
+
+// -- choosing -------------------------------------------------------------------------------------
+
+/** Software: threads of columns, or rows, that keep two cores busy. Hardware: enough to hide memory latency. */
+const enough = {
+  software: { columns: 32, rows: 4, run: 4096 },
+  hardware: { columns: 16384, rows: 512, run: 256 },
+};
+/** Rows shorter than this are read by one thread each: lanes side by side would mostly idle. */
+const SHORT_ROW = 16;
+/** Rows at least this long get a whole workgroup, on GPUs. */
+const LONG_ROW = 1024;
+/** Slots of partial results per output, at most. */
+const MOST_SPLITS = 1024;
+
+function planPass(kernel: ReduceKernel, traits: DeviceTraits): Pick<ReducePass, "family" | "splits" | "chunk"> {
+  const outputs = elementCount(kernel.domain);
+  const reduced = elementCount(kernel.core.reduced);
+  const columns = readsColumns(kernel);
+  const { software, subgroupSize } = traits;
+  const family = ((): ReduceFamily => {
+    if (traits.family === "direct" || columns || reduced < SHORT_ROW) return "thread";
+    if (software) return subgroupSize > 1 ? "subgroup" : "thread";
+    return reduced >= LONG_ROW || subgroupSize <= 1 ? "workgroup" : "subgroup";
+  })();
+  const { columns: columnThreads, rows, run } = enough[software ? "software" : "hardware"];
+  const items = columns ? outputs / (outputs % 4 === 0 ? 4 : 1) : outputs;
+  const wanted = family === "thread" ? columnThreads : rows;
+  // a second dispatch pays only if each part of the first still has a good run of work
+  const shortest = family === "thread" ? run / 16 : run;
+  const splits = Math.min(Math.ceil(wanted / items), Math.floor(reduced / shortest), MOST_SPLITS);
+  const slots = Math.floor(traits.maxBindingBytes / 4 / (outputs * kernel.core.reductions.length));
+  return withSplits(kernel, family, Math.max(1, Math.min(splits, slots)));
+}
+
+/** The pass with the reduced space in `splits` runs whose length is a multiple of four. */
+function withSplits(
+  kernel: ReduceKernel,
+  family: ReduceFamily,
+  splits: number,
+): Pick<ReducePass, "family" | "splits" | "chunk"> {
+  const chunk = Math.ceil(elementCount(kernel.core.reduced) / splits / 4) * 4;
+  return { family, splits, chunk };
+}
+
+// -- the second pass ------------------------------------------------------------------------------
+
+interface FinishOptions {
+  readonly domain: Box;
+  readonly splits: number;
+  readonly count: number;
+  readonly windows: ReducePass["windows"];
+}
+
+/** Combines the slots of scratch and runs the epilogue: a reduction whose one input is scratch. */
+function finishDispatch(
+  kernel: ReduceKernel,
+  { domain, splits, count, windows }: FinishOptions,
+  overwrites: Overwrites,
+  traits: DeviceTraits,
+): Dispatch {
+  const outputs = elementCount(domain.size);
+  const input = kernel.inputs.length;
+  const reductions = reductionsOf(kernel);
+  const step = contiguousStrides(domain.size);
+  const second: ReduceKernel = {
+    ...kernel,
+    inputs: [...kernel.inputs, { shape: [count], dtype: "u32" }],
+    core: {
+      op: "reduce",
+      reduced: [splits],
+      // slot s of reduction r, output o: (s * reductions + r) * outputs + o
+      body: reductions.map(({ dtype }, r) => ({
+        kind: "load",
+        input,
+        dtype,
+        view: { offset: r * outputs, strides: [...step, reductions.length * outputs] },
+      })),
+      reductions: reductions.map(({ op }, r) => ({ op, expression: r })),
+    },
+    domain: domain.size,
+    body: mapViews(kernel.body, (view) => restrictView(view, domain.start)),
+  };
+  const output = restrictView({ offset: 0, strides: contiguousStrides(kernel.domain) }, domain.start);
+  const normal = normalizeKernel(second, output);
+  const part = asReduce(normal.kernel);
+  const plan = withSplits(part, planPass(part, traits).family, 1);
+  const dispatch = reduceDispatch(
+    { kernel: part, ...plan, target: { kind: "outputs", output: normal.output }, windows },
+    overwrites,
+    traits,
+  );
+  const rename = (buffer: BufferReference): BufferReference =>
+    buffer.kind === "input" && buffer.index === input ? { kind: "scratch", index: 0 } : buffer;
+  return {
+    ...dispatch,
+    bindings: dispatch.bindings.map((binding) => ({ ...binding, buffer: rename(binding.buffer) })),
+  };
+}
+
+// -- windows --------------------------------------------------------------------------------------
+
+/** A buffer too large for one binding, over the space [...domain, ...reduced]. */
+interface ReduceOperand extends WindowedOperand {
+  readonly reference: BufferReference;
+  readonly stage: "prologue" | "epilogue";
+}
+
+function windowedOperands(
+  { inputs, outputs, body, core, domain }: ReduceKernel,
+  traits: DeviceTraits,
+): ReduceOperand[] {
+  const operands: ReduceOperand[] = [];
+  const still = core.reduced.map(() => 0);
+  const extend = ({ offset, strides }: View): View => ({ offset, strides: [...strides, ...still] });
+  const loads = (expressions: ReduceKernel["body"], input: number) =>
+    expressions.flatMap((expression) =>
+      expression.kind === "load" && expression.input === input ? [expression.view] : [],
+    );
+  inputs.forEach(({ shape, dtype }, index) => {
+    if (fitsWhole(elementCount(shape), dtype, traits)) return;
+    const views = { prologue: loads(core.body, index), epilogue: loads(body, index).map(extend) };
+    for (const stage of ["prologue", "epilogue"] as const) {
+      if (views[stage].length === 0) continue;
+      // in a single pass both stages share one binding, so both see the range of both
+      const range = (box: Box) =>
+        unionRange([...views.prologue, ...views.epilogue].map((view) => viewRange(view, box)));
+      operands.push({ reference: { kind: "input", index }, stage, label: `input [${shape.join(", ")}]`, dtype, range });
+    }
+  });
+  const output = extend({ offset: 0, strides: contiguousStrides(domain) });
+  outputs.forEach(({ type: { shape, dtype } }, index) => {
+    if (fitsWhole(elementCount(shape), dtype, traits)) return;
+    operands.push({
+      reference: { kind: "output", index },
+      stage: "epilogue",
+      label: `output [${shape.join(", ")}]`,
+      dtype,
+      range: (box) => viewRange(output, box),
+    });
+  });
+  return operands;
+}
+
+interface ReduceBoxes {
+  readonly boxes: readonly { readonly domain: Box; readonly reduced: readonly Box[] }[];
+  readonly cutsReduced: boolean;
+}
+
+/** Cuts the kept dimensions only if that is enough, else both, as the product of the two sets of cuts. */
+function cutSpace(kernel: ReduceKernel, operands: readonly ReduceOperand[], traits: DeviceTraits): ReduceBoxes {
+  const { domain, core, label } = kernel;
+  const sizes = [...domain, ...core.reduced];
+  const split = domain.length;
+  // an empty reduced space still has outputs: one pass over nothing
+  if (elementCount(domain) === 0) return { boxes: [], cutsReduced: false };
+  const whole = (from: readonly number[]): Box => ({ start: from.map(() => 0), size: from });
+  if (operands.length === 0 || elementCount(core.reduced) === 0) {
+    return { boxes: [{ domain: whole(domain), reduced: [whole(core.reduced)] }], cutsReduced: false };
+  }
+  const fine = sizes.map((size, axis) => ((axis === split - 1 || axis === sizes.length - 1) && size % 4 === 0 ? 4 : 1));
+  try {
+    const kept = splitSpace(sizes, operands, traits, {
+      granularity: fine.map((unit, axis) => (axis < split ? unit : 0)),
+      label,
+    });
+    return {
+      boxes: kept.map((box) => ({ domain: cutBox(box, 0, split), reduced: [whole(core.reduced)] })),
+      cutsReduced: false,
+    };
+  } catch (error) {
+    if (!(error instanceof LimitError)) throw error;
+  }
+  // partial results of one box of outputs must fit scratch
+  const partials: WindowedOperand = {
+    label: "partial results",
+    dtype: "u32",
+    range: ({ size }) => ({ start: 0, end: elementCount(size.slice(0, split)) * core.reductions.length }),
+  };
+  const boxes = splitSpace(sizes, [...operands, partials], traits, { granularity: fine, label });
+  const cuts = sizes.map((_, axis) => [...new Set(boxes.map(({ start }) => start[axis]))].sort((a, b) => a - b));
+  return {
+    boxes: productBoxes(sizes.slice(0, split), cuts.slice(0, split)).map((box) => ({
+      domain: box,
+      reduced: productBoxes(sizes.slice(split), cuts.slice(split)),
+    })),
+    cutsReduced: true,
+  };
+}
+
+/** The boxes between given cuts along each dimension, in row-major order. */
+function productBoxes(sizes: readonly number[], cuts: readonly (readonly number[])[]): Box[] {
+  let boxes: Box[] = [{ start: [], size: [] }];
+  sizes.forEach((size, axis) => {
+    const pieces = cuts[axis].map((start, i) => ({ start, size: (cuts[axis][i + 1] ?? size) - start }));
+    boxes = boxes.flatMap((box) =>
+      pieces.map((piece) => ({ start: [...box.start, piece.start], size: [...box.size, piece.size] })),
+    );
+  });
+  return boxes;
+}
+
+const cutBox = ({ start, size }: Box, from: number, to: number): Box => ({
+  start: start.slice(from, to),
+  size: size.slice(from, to),
+});
+const joinBoxes = (a: Box, b: Box): Box => ({ start: [...a.start, ...b.start], size: [...a.size, ...b.size] });
+
+/** The kernel over one box of its kept and reduced dimensions. */
+function restrict(kernel: ReduceKernel, domain: Box, reduced: Box): { kernel: ReduceKernel; output: View } {
+  const start = [...domain.start, ...reduced.start];
+  const core = {
+    ...kernel.core,
+    reduced: reduced.size,
+    body: mapViews(kernel.core.body, (view) => restrictView(view, start)),
+  };
+  const body = mapViews(kernel.body, (view) => restrictView(view, domain.start));
+  const output = restrictView({ offset: 0, strides: contiguousStrides(kernel.domain) }, domain.start);
+  const normal = normalizeKernel({ ...kernel, domain: domain.size, body, core }, output);
+  return { kernel: asReduce(normal.kernel), output: normal.output };
+}
