@@ -13,7 +13,12 @@ export interface TensorType {
 }
 
 /** Arrays a user may pass for, or receive from, a tensor of the given dtype. */
-export type TypedArray = Float32Array | Float64Array | Int32Array | Uint32Array | Uint8Array;
+export type TypedArray =
+  | Float32Array<ArrayBuffer>
+  | Float64Array<ArrayBuffer>
+  | Int32Array<ArrayBuffer>
+  | Uint32Array<ArrayBuffer>
+  | Uint8Array<ArrayBuffer>;
 
 /** How wide `f32` values are on a backend. */
 export type Precision = "float32" | "float64";

@@ -7,7 +7,9 @@ export type { CompileOptions } from "./compile/pipeline.ts";
 export * from "./compile/plan.ts";
 export * from "./dtype.ts";
 export * from "./errors.ts";
+export * from "./functions/index.ts";
 export { grad } from "./grad.ts";
+export * as nn from "./nn/index.ts";
 export * from "./ops/conv2d.ts";
 export * from "./ops/define.ts";
 export type { ElementwiseName, ElementwiseRow } from "./ops/elementwise.ts";
@@ -16,6 +18,7 @@ export * from "./ops/matmul.ts";
 export type { PadAttrs } from "./ops/pad.ts";
 export * from "./ops/pool.ts";
 export { reductionInitial, reductionRules } from "./ops/reduce.ts";
+export * as optim from "./optim/index.ts";
 export * from "./random.ts";
 export * from "./safetensors.ts";
 export {

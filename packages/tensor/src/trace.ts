@@ -23,6 +23,7 @@ export class Trace {
   readonly losses: Tensor[] = [];
   /** Called once after the host scalars of a run were evaluated. */
   readonly afterScalars: (() => void)[] = [];
+  readonly #shared = new Map<object, Map<string, unknown>>();
   #sites = 0;
 
   /** The Tensor of the current value. */
@@ -45,6 +46,14 @@ export class Trace {
   /** Last assigned value of every assigned Variable. */
   stores(): { variable: Variable; value: Tensor }[] {
     return [...this.assigned].map((variable) => ({ variable, value: this.read(variable) }));
+  }
+
+  /** What `make` gave the first time `owner` asked for `name` in this trace: e.g. a host scalar of an optimizer. */
+  shared<T>(owner: object, name: string, make: () => T): T {
+    const named = this.#shared.get(owner) ?? new Map<string, unknown>();
+    this.#shared.set(owner, named);
+    if (!named.has(name)) named.set(name, make());
+    return named.get(name) as T;
   }
 
   /** A number for one random call: the same call gets the same number in every trace. */

@@ -1,0 +1,29 @@
+/**
+ * Random tensors inside a step. Values are functions of (seed, run counter, site, index), so forward and
+ * backward recompute the same mask and nothing is stored. The counter is a host scalar of the generator.
+ */
+import { defaultGenerator, type Generator } from "../random.ts";
+import { constant, elementwise, iota, type Operand, type Tensor, where } from "../tensor.ts";
+import { afterScalars, hostScalar, requireTrace } from "../trace.ts";
+
+/** Uniform floats in [0, 1), new ones each run, the same on every backend. */
+export function uniform(shape: readonly number[], generator: Generator = defaultGenerator): Tensor {
+  const trace = requireTrace("uniform");
+  const counter = trace.shared(generator, "counter", () => {
+    afterScalars(() => {
+      generator.counter++;
+    });
+    // counter 0 belongs to draws on the host (initial values)
+    return hostScalar("random counter", () => generator.counter + 1, "u32");
+  });
+  const seed = constant(generator.seed, { dtype: "u32" });
+  const site = constant(trace.nextSite(), { dtype: "u32" });
+  return elementwise("unitFromBits", elementwise("randomBits", iota(shape, "u32"), counter, seed, site));
+}
+
+/** Zeroes elements with probability `rate` and scales the rest by 1 / (1 - rate) (torch.nn.functional.dropout). */
+export function dropout(x: Operand, rate: number, generator?: Generator): Tensor {
+  if (rate === 0) return x.asTensor();
+  const kept = uniform(x.shape, generator).greaterEqual(rate);
+  return where(kept, x.mul(1 / (1 - rate)), 0);
+}

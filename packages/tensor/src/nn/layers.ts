@@ -1,0 +1,68 @@
+/** Layers with weights of their own, named and initialized as torch.nn does. */
+import { linear } from "../functions/layer.ts";
+import type { Generator } from "../random.ts";
+import type { Operand, Tensor } from "../tensor.ts";
+import { Variable } from "../variable.ts";
+import { uniformInitial } from "./init.ts";
+import { Module } from "./module.ts";
+
+export interface LayerOptions {
+  readonly bias?: boolean;
+  /** Where initial values come from; the default generator if absent. */
+  readonly generator?: Generator;
+}
+
+/** y = x W^T + b (torch.nn.Linear): weight [out, in], both uniform in +-1/sqrt(in). */
+export class Linear extends Module {
+  readonly weight: Variable;
+  readonly bias: Variable | undefined;
+
+  constructor(inputs: number, outputs: number, { bias = true, generator }: LayerOptions = {}) {
+    super();
+    const bound = 1 / Math.sqrt(inputs);
+    this.weight = new Variable([outputs, inputs], uniformInitial([outputs, inputs], bound, generator));
+    if (bias) this.bias = new Variable([outputs], uniformInitial([outputs], bound, generator));
+  }
+
+  forward(x: Operand): Tensor {
+    return linear(x, this.weight, this.bias);
+  }
+}
+
+/** A number for both axes, or [height, width]. */
+export type Size = number | readonly [number, number];
+
+export function pair(size: Size): readonly [number, number] {
+  return typeof size === "number" ? [size, size] : size;
+}
+
+export interface Conv2dOptions extends LayerOptions {
+  readonly stride?: Size;
+  readonly padding?: Size;
+}
+
+/** Convolution (torch.nn.Conv2d): weight [O,C,R,S], uniform in +-1/sqrt(C R S). */
+export class Conv2d extends Module {
+  readonly weight: Variable;
+  readonly bias: Variable | undefined;
+  readonly #attrs: { stride: readonly [number, number]; padding: readonly [number, number] };
+
+  constructor(
+    inputs: number,
+    outputs: number,
+    kernelSize: Size,
+    { stride = 1, padding = 0, bias = true, generator }: Conv2dOptions = {},
+  ) {
+    super();
+    const [R, S] = pair(kernelSize);
+    const bound = 1 / Math.sqrt(inputs * R * S);
+    this.weight = new Variable([outputs, inputs, R, S], uniformInitial([outputs, inputs, R, S], bound, generator));
+    if (bias) this.bias = new Variable([outputs], uniformInitial([outputs], bound, generator));
+    this.#attrs = { stride: pair(stride), padding: pair(padding) };
+  }
+
+  forward(x: Operand): Tensor {
+    const output = x.conv2d(this.weight, this.#attrs);
+    return this.bias ? output.add(this.bias.reshape([1, -1, 1, 1])) : output;
+  }
+}

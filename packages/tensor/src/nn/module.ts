@@ -1,0 +1,148 @@
+/**
+ * Module: a tree of layers that reads like PyTorch. Properties that are Variables or Modules are found by
+ * name, so property names are the torch `state_dict` names. `call` runs `forward`, then the forward hooks.
+ */
+import { formatShape, GuidanceError } from "../errors.ts";
+import type { SafetensorsTensor } from "../safetensors.ts";
+import { withLayer } from "../scope.ts";
+import { sameShape } from "../shape.ts";
+import type { Operand, Tensor } from "../tensor.ts";
+import { Variable } from "../variable.ts";
+
+/** Sees a module's inputs and output after each call; a returned value replaces the output. */
+export type ForwardHook = (module: Module<unknown>, inputs: readonly Operand[], output: unknown) => unknown;
+
+/** Elements of a state_dict by torch name. */
+export type StateDict = Map<string, SafetensorsTensor>;
+
+/** A state_dict that does not fit: names what is missing, unexpected or mis-shaped. */
+export class StateDictError extends GuidanceError {}
+
+export abstract class Module<Output = Tensor> {
+  /** Whether layers such as BatchNorm and Dropout behave as in training; read at trace time. */
+  training = true;
+  #path: string | undefined;
+  readonly #hooks = new Set<ForwardHook>();
+
+  abstract forward(...inputs: Operand[]): Output;
+
+  /** Runs forward under this layer's path, then the forward hooks in order of registration. */
+  call(...inputs: Parameters<this["forward"]>): ReturnType<this["forward"]> {
+    if (this.#path === undefined) this.named("");
+    return withLayer(this.path, () => {
+      let output: unknown = this.forward(...(inputs as Operand[]));
+      for (const hook of this.#hooks) output = hook(this, inputs as readonly Operand[], output) ?? output;
+      return output as ReturnType<this["forward"]>;
+    });
+  }
+
+  /** Where the module sits under its root, e.g. `student.layer1.0`. */
+  get path(): string {
+    return this.#path ?? "";
+  }
+
+  /** Makes this module a root: gives every layer and Variable below it a path that starts with `role`. */
+  named(role: string): this {
+    for (const [path, module] of this.namedModules(role)) module.#path = path;
+    for (const [path, variable] of this.namedVariables(role)) variable.name = path;
+    return this;
+  }
+
+  /** Adds a forward hook; the returned function removes it. */
+  registerForwardHook(hook: ForwardHook): () => void {
+    this.#hooks.add(hook);
+    return () => this.#hooks.delete(hook);
+  }
+
+  /** Direct submodules by name. */
+  namedChildren(): [string, Module<unknown>][] {
+    return Object.entries(this).filter((entry): entry is [string, Module<unknown>] => entry[1] instanceof Module);
+  }
+
+  /** This module and all below it, each once, parents first. */
+  namedModules(prefix = "", seen = new Set<Module<unknown>>()): [string, Module<unknown>][] {
+    if (seen.has(this)) return [];
+    seen.add(this);
+    const below = this.namedChildren().flatMap(([name, child]) =>
+      child.namedModules(prefix ? `${prefix}.${name}` : name, seen),
+    );
+    return [[prefix, this], ...below];
+  }
+
+  /** All Variables (parameters and buffers), each once, in torch's order. */
+  namedVariables(prefix = ""): [string, Variable][] {
+    const seen = new Set<Variable>();
+    return this.namedModules(prefix).flatMap(([path, module]) =>
+      Object.entries(module).flatMap(([name, value]): [string, Variable][] => {
+        if (!(value instanceof Variable) || seen.has(value)) return [];
+        seen.add(value);
+        return [[path ? `${path}.${name}` : name, value]];
+      }),
+    );
+  }
+
+  /** Variables an optimizer updates. */
+  parameters(): Variable[] {
+    return this.namedVariables().flatMap(([, variable]) => (variable.trainable ? [variable] : []));
+  }
+
+  train(training = true): this {
+    for (const [, module] of this.namedModules()) module.training = training;
+    return this;
+  }
+
+  eval(): this {
+    return this.train(false);
+  }
+
+  /** Values of all Variables by torch name, ready for safetensors; integers as I64, as torch has them. */
+  async stateDict(): Promise<StateDict> {
+    const entries = this.namedVariables().map(async ([name, variable]): Promise<[string, SafetensorsTensor]> => {
+      const data = await variable.read();
+      if (variable.dtype !== "f32")
+        return [name, { dtype: "I64", shape: [...variable.shape], data: BigInt64Array.from([...data].map(BigInt)) }];
+      return [
+        name,
+        data instanceof Float64Array
+          ? { dtype: "F64", shape: [...variable.shape], data }
+          : { dtype: "F32", shape: [...variable.shape], data: data as Float32Array<ArrayBuffer> },
+      ];
+    });
+    return new Map(await Promise.all(entries));
+  }
+
+  /** Replaces all values. Throws a StateDictError naming tensors that are missing, unexpected or mis-shaped; then nothing changed. */
+  loadStateDict(state: StateDict): void {
+    const own = new Map(this.namedVariables());
+    const missing = [...own.keys()].filter((name) => !state.has(name));
+    const unexpected = [...state.keys()].filter((name) => !own.has(name));
+    const misfits = [...own].flatMap(([name, variable]) => {
+      const given = state.get(name);
+      return given && !sameShape(given.shape, variable.shape)
+        ? [`${name} is ${formatShape(given.shape)}, the model has ${formatShape(variable.shape)}`]
+        : [];
+    });
+    if (missing.length + unexpected.length + misfits.length > 0) {
+      const facts = [
+        missing.length > 0 && `missing ${missing.join(", ")}`,
+        unexpected.length > 0 && `unexpected ${unexpected.join(", ")}`,
+        ...misfits,
+      ];
+      throw new StateDictError({
+        what: "loadStateDict",
+        facts: facts.filter(Boolean).join("; "),
+        expected: "the tensors of this model",
+        hint: "Check that the model is built with the same sizes",
+      });
+    }
+    for (const [name, variable] of own) {
+      const { data } = state.get(name) as SafetensorsTensor;
+      variable.write(data instanceof BigInt64Array ? Array.from(data, Number) : (data as ArrayLike<number>));
+    }
+  }
+
+  /** Frees the device buffers of all Variables; their values are lost. */
+  close(): void {
+    for (const [, variable] of this.namedVariables()) variable.close();
+  }
+}

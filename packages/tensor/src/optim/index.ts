@@ -1,0 +1,5 @@
+/** Optimizers that read like torch.optim. */
+export { Adam, type AdamOptions, AdamW } from "./adam.ts";
+export { type Gradients, type HostScalars, Optimizer, type OptimizerOptions } from "./optimizer.ts";
+export { stepDecay } from "./schedule.ts";
+export { SGD, type SgdOptions } from "./sgd.ts";

@@ -1,0 +1,125 @@
+/**
+ * Optimizer: turns gradients into assigns. `minimize(loss)` is `apply(gradients(loss))`; accumulation,
+ * clipping and loss scaling are built between the two. Numbers that change from step to step are host
+ * scalars, so the learning rate changes without a recompile.
+ */
+import { GradientError, TraceError } from "../errors.ts";
+import { grad } from "../grad.ts";
+import { withLayer } from "../scope.ts";
+import type { Tensor } from "../tensor.ts";
+import { afterScalars, hostScalar, requireTrace } from "../trace.ts";
+import { Variable } from "../variable.ts";
+
+/** One gradient per parameter. */
+export type Gradients = ReadonlyMap<Variable, Tensor>;
+
+export interface OptimizerOptions {
+  /** Step size; `optimizer.learningRate` may be set between runs. */
+  readonly learningRate: number;
+  /** L2 penalty added to the gradient (decoupled in AdamW). */
+  readonly weightDecay?: number;
+}
+
+export abstract class Optimizer {
+  readonly parameters: readonly Variable[];
+  readonly weightDecay: number;
+  /** Read before each run. */
+  learningRate: number;
+  /** Updates done so far; saved with a checkpoint. */
+  stepCount = 0;
+  readonly #moments = new Map<Variable, Map<string, Variable>>();
+
+  constructor(parameters: readonly Variable[], { learningRate, weightDecay = 0 }: OptimizerOptions) {
+    this.parameters = [...new Set(parameters)];
+    this.learningRate = learningRate;
+    this.weightDecay = weightDecay;
+  }
+
+  /** Gradients of a scalar loss with respect to the parameters; a loss that is not finite will change nothing. */
+  gradients(loss: Tensor): Gradients {
+    const trace = requireTrace("minimize");
+    const early = this.parameters.find((parameter) => trace.assigned.has(parameter));
+    if (early) {
+      throw new GradientError({
+        what: "minimize",
+        facts: `"${early.name}" was assigned before`,
+        expected: "gradients with respect to the values the step began with",
+        hint: "Call minimize before assigning to a parameter",
+      });
+    }
+    trace.losses.push(loss);
+    const list = grad(loss, this.parameters);
+    return new Map(this.parameters.map((parameter, i) => [parameter, list[i]]));
+  }
+
+  /** Updates every parameter that has a gradient. */
+  apply(gradients: Gradients): void {
+    const trace = requireTrace("apply");
+    trace.shared(this, "step count", () =>
+      afterScalars(() => {
+        this.stepCount++;
+      }),
+    );
+    const scalar: HostScalars = (name, evaluate) => trace.shared(this, name, () => hostScalar(name, evaluate));
+    for (const [parameter, gradient] of gradients) {
+      const other = trace.updaters.get(parameter);
+      if (other) {
+        throw new TraceError({
+          what: "apply",
+          facts: `"${parameter.name}" is already updated by ${other === this ? "this optimizer" : "another optimizer"} in this step`,
+          expected: "one update of a parameter per step",
+          hint: "Sum the losses, or give each optimizer its own parameters",
+        });
+      }
+      trace.updaters.set(parameter, this);
+      withLayer(parameter.name.slice(0, Math.max(0, parameter.name.lastIndexOf("."))), () =>
+        this.update(parameter, gradient, scalar),
+      );
+    }
+  }
+
+  /** `apply(gradients(loss))`. */
+  minimize(loss: Tensor): void {
+    this.apply(this.gradients(loss));
+  }
+
+  /** The state (moments) by name, e.g. `fc1.weight.exp_avg`. */
+  stateVariables(): Map<string, Variable> {
+    return new Map(
+      this.parameters.flatMap((parameter) =>
+        [...(this.#moments.get(parameter) ?? this.moments(parameter))].map(
+          ([name, variable]) => [`${parameter.name}.${name}`, variable] as const,
+        ),
+      ),
+    );
+  }
+
+  /** Frees the device buffers of the state. */
+  close(): void {
+    for (const variable of this.stateVariables().values()) variable.close();
+  }
+
+  /** Assigns the new value of one parameter and its moments. */
+  protected abstract update(parameter: Variable, gradient: Tensor, scalar: HostScalars): void;
+
+  /** Names of the moments each parameter has. */
+  protected abstract readonly momentNames: readonly string[];
+
+  /** The moments of a parameter, zero at first. */
+  protected moments(parameter: Variable): Map<string, Variable> {
+    let moments = this.#moments.get(parameter);
+    if (!moments) {
+      moments = new Map(
+        this.momentNames.map((name) => [
+          name,
+          new Variable(parameter.shape, 0, { name: `${parameter.name}.${name}`, trainable: false }),
+        ]),
+      );
+      this.#moments.set(parameter, moments);
+    }
+    return moments;
+  }
+}
+
+/** A host scalar of the optimizer by name, evaluated in float64 before each run. */
+export type HostScalars = (name: string, evaluate: () => number) => Tensor;
