@@ -9,7 +9,7 @@ import type { OpDefinition } from "../ops/define.ts";
 import { coreOps, elementwiseRows } from "../ops/index.ts";
 import { reductionInitial, reductionRules } from "../ops/reduce.ts";
 import { elementCount } from "../shape.ts";
-import { blockedCores } from "./cpu-blocked.ts";
+import { type BlockedCore, blockedCores } from "./cpu-blocked.ts";
 
 export interface CpuContext {
   readonly precision: Precision;
@@ -39,7 +39,7 @@ function coreResults(kernel: Kernel, inputs: readonly TypedArray[], context: Cpu
   if (!core) return [];
   if (core.op === "reduce") return reduceResults(core, domain, inputs, context);
   const result = allocateArray(core.result.dtype, context.precision, elementCount(core.result.shape));
-  const blocked = blockedCores[core.op];
+  const blocked = blockedCores[core.op] as BlockedCore<unknown> | undefined;
   const operands = inputs.slice(0, core.operands.length);
   if (blocked) blocked(operands, core.operands, core.attrs, result);
   else (coreOps[core.op] as OpDefinition).reference(operands, core.operands, core.attrs, result);
