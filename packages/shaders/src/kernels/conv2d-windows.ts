@@ -3,7 +3,7 @@
  * every buffer its epilogue touches follows from a box of results.
  */
 import { contiguousStrides, elementCount, type Kernel, type View } from "@guidance/tensor";
-import { type Box, fitsWhole, unionRange, viewRange, type WindowedOperand } from "../windows.ts";
+import { type Box, type ElementRange, fitsWhole, unionRange, viewRange, type WindowedOperand } from "../windows.ts";
 import type { ShaderBuilder } from "./builder.ts";
 import type { BufferReference, DeviceTraits } from "./dispatch.ts";
 import { mapViews, viewsOf } from "./normalize.ts";
@@ -12,6 +12,8 @@ import { groupDimensions } from "./place.ts";
 /** A buffer of the kernel that no binding can hold whole. */
 export interface KernelOperand extends WindowedOperand {
   readonly reference: BufferReference;
+  /** What to bind, where `range` is only a bound that shrinks with every cut. */
+  window?(range: ElementRange): ElementRange;
 }
 
 /**
@@ -73,8 +75,8 @@ export function scratchOperand(count: number, traits: DeviceTraits, range: Windo
 
 /** Binds each operand's window for one box. */
 export function setWindows(shader: ShaderBuilder, operands: readonly KernelOperand[], box: Box): void {
-  for (const { reference, range } of operands) {
-    const { start, end } = range(box);
+  for (const { reference, range, window } of operands) {
+    const { start, end } = window ? window(range(box)) : range(box);
     shader.window(reference, start, end);
   }
 }
