@@ -14,4 +14,11 @@ describe("waitQuietly", () => {
     await expect(waitQuietly(delay(5).then(() => Promise.reject(new Error("lost"))))).rejects.toThrow("lost");
     expect(await other).toBe("other");
   });
+
+  test("waits one after another share one sleeper", async () => {
+    const started = performance.now();
+    for (let i = 0; i < 200; i++) await waitQuietly(new Promise((resolve) => setImmediate(resolve)));
+    // a sleeper left behind by each wait would add its pause to every later one: several seconds
+    expect(performance.now() - started).toBeLessThan(1000);
+  });
 });

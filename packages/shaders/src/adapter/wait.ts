@@ -10,16 +10,23 @@ const shortestPause = 0.02;
 const longestPause = 1;
 
 let waiting = 0;
+let sleeping = false;
 let pause = shortestPause;
 
-/** Sleeps in every turn of the event loop while anyone waits; several waiters share the one sleeper. */
+/**
+ * Sleeps in every turn of the event loop while anyone waits; several waiters share the one sleeper, and so does a wait
+ * that begins before the sleeper has noticed the end of the last.
+ */
 async function sleepBetweenTurns(): Promise<void> {
+  if (sleeping) return;
+  sleeping = true;
   const cell = new Int32Array(new SharedArrayBuffer(4));
   while (waiting > 0) {
     Atomics.wait(cell, 0, 0, pause);
     pause = Math.min(pause * 1.5, longestPause);
     await new Promise((resolve) => setImmediate(resolve));
   }
+  sleeping = false;
 }
 
 /**
@@ -33,7 +40,7 @@ export async function waitQuietly<T>(promise: Promise<T>): Promise<T> {
   if (!inNode()) return promise;
   pause = shortestPause;
   waiting += 1;
-  if (waiting === 1) void sleepBetweenTurns();
+  void sleepBetweenTurns();
   try {
     return await promise;
   } finally {
