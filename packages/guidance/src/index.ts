@@ -1,1 +1,26 @@
-export {};
+/** Public surface of @guidance/guidance. Re-exports only. */
+export * from "./data/batches.ts";
+export * from "./data/dataset.ts";
+export * from "./data/errors.ts";
+export * from "./data/fashion-mnist.ts";
+export * from "./data/idx.ts";
+export * from "./data/idx-folder.ts";
+export * from "./data/mnist.ts";
+export * from "./data/registry.ts";
+export * from "./data/synthetic.ts";
+export * from "./features/mapping.ts";
+export * from "./features/observe.ts";
+export * from "./features/pair.ts";
+export * from "./method/loss.ts";
+export * from "./method/similarity.ts";
+export * from "./models/deep-fcn.ts";
+export * from "./models/registry.ts";
+export * from "./models/resnet18.ts";
+export { Registry } from "./registry.ts";
+export * from "./run/checkpoint.ts";
+export * from "./run/errors.ts";
+export * from "./run/files.ts";
+export * from "./run/folder.ts";
+export * from "./run/json.ts";
+export * from "./run/metrics.ts";
+export * from "./run/tensors.ts";

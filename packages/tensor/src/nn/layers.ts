@@ -39,6 +39,8 @@ export function pair(size: Size): readonly [number, number] {
 export interface Conv2dOptions extends LayerOptions {
   readonly stride?: Size;
   readonly padding?: Size;
+  /** A weight of one's own, e.g. with other initial values. */
+  readonly weight?: Variable;
 }
 
 /** Convolution (torch.nn.Conv2d): weight [O,C,R,S], uniform in +-1/sqrt(C R S). */
@@ -51,12 +53,13 @@ export class Conv2d extends Module {
     inputs: number,
     outputs: number,
     kernelSize: Size,
-    { stride = 1, padding = 0, bias = true, generator }: Conv2dOptions = {},
+    { stride = 1, padding = 0, bias = true, weight, generator }: Conv2dOptions = {},
   ) {
     super();
     const [R, S] = pair(kernelSize);
     const bound = 1 / Math.sqrt(inputs * R * S);
-    this.weight = new Variable([outputs, inputs, R, S], uniformInitial([outputs, inputs, R, S], bound, generator));
+    const shape = [outputs, inputs, R, S];
+    this.weight = weight ?? new Variable(shape, uniformInitial(shape, bound, generator));
     if (bias) this.bias = new Variable([outputs], uniformInitial([outputs], bound, generator));
     this.#attrs = { stride: pair(stride), padding: pair(padding) };
   }

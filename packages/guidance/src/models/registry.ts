@@ -1,0 +1,49 @@
+/** Students and guides by name: how to build a network for images of a given shape. */
+import type { Generator, nn } from "@guidance/tensor";
+import { Registry } from "../registry.ts";
+import { DeepFCN } from "./deep-fcn.ts";
+import { ResNet18 } from "./resnet18.ts";
+
+/** What every network is built for. */
+export interface ImageTask {
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  readonly classes: number;
+  /** Source of initial values and dropout masks. */
+  readonly generator: Generator;
+}
+
+/** Settings of built-in students; a user's own takes what it needs. */
+export interface StudentSettings {
+  /** Linear layers in all, the first and the last included. */
+  readonly layers: number;
+  readonly width: number;
+  readonly firstWidth: number;
+  readonly dropout: number;
+}
+
+export interface GuideSettings {
+  readonly baseWidth: number;
+}
+
+export type StudentFactory = (task: ImageTask, settings: StudentSettings) => nn.Module;
+export type GuideFactory = (task: ImageTask, settings: GuideSettings) => nn.Module;
+
+export const students = new Registry<StudentFactory>("student", {
+  "deep-fcn": ({ channels, height, width: imageWidth, classes, generator }, { layers, width, firstWidth, dropout }) =>
+    new DeepFCN({
+      inputs: channels * height * imageWidth,
+      firstWidth,
+      width,
+      middleLayers: layers - 2,
+      classes,
+      dropout,
+      generator,
+    }),
+});
+
+export const guides = new Registry<GuideFactory>("guide", {
+  resnet18: ({ channels, classes, generator }, { baseWidth }) =>
+    new ResNet18({ channels, classes, baseWidth, generator }),
+});
