@@ -71,7 +71,7 @@ export function epilogueOf(
   result: TypedArray,
   shape: readonly number[],
   [scale, bias, residual]: readonly TypedArray[],
-): Float32Array {
+): Float32Array<ArrayBuffer> {
   const plane = shape[2] * shape[3];
   return Float32Array.from(result, (value, i) => {
     const channel = Math.floor(i / plane) % shape[1];
@@ -101,7 +101,7 @@ export function traitsOf(opened: OpenedDevice, overrides: Partial<DeviceTraits> 
 }
 
 /** Pseudo-random values in [-1, 1), the same for the same seed. */
-export function noise(count: number, seed: number): Float32Array {
+export function noise(count: number, seed: number): Float32Array<ArrayBuffer> {
   let state = (seed * 2654435761) >>> 0;
   return Float32Array.from({ length: count }, () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -167,7 +167,7 @@ export class KernelRun {
     });
   }
 
-  #buffer(bytes: number, contents?: TypedArray): GPUBuffer {
+  #buffer(bytes: number, contents?: ArrayBufferView): GPUBuffer {
     const { device } = this.#opened;
     const usage = bufferUsage.storage | bufferUsage.uniform | bufferUsage.copyDestination | bufferUsage.copySource;
     const buffer = device.createBuffer({ size: bytes, usage });

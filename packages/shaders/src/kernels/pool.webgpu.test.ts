@@ -61,7 +61,7 @@ beforeAll(async () => {
 afterAll(() => opened.close());
 
 /** Few distinct values, so that windows hold equal maxima, and NaN, infinities and zeros of both signs. */
-function awkward(count: number): Float32Array {
+function awkward(count: number): Float32Array<ArrayBuffer> {
   const special = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0, 0];
   return noise(count, 5).map((value, i) => (i % 11 === 3 ? special[i % 5] : Math.round(value * 2)));
 }
