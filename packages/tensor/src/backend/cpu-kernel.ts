@@ -3,13 +3,14 @@
  * expression over chunks that stay in cache. Each value is rounded to its dtype when stored, as a device
  * would.
  */
-import type { Expression, Kernel, View } from "../compile/kernel.ts";
+import type { Expression, Kernel, ReductionName, View } from "../compile/kernel.ts";
 import { allocateArray, type Precision, type TypedArray } from "../dtype.ts";
 import type { OpDefinition } from "../ops/define.ts";
-import { coreOps, elementwiseRows } from "../ops/index.ts";
+import { coreOps } from "../ops/index.ts";
 import { reductionInitial, reductionRules } from "../ops/reduce.ts";
 import { elementCount } from "../shape.ts";
 import { type BlockedCore, blockedCores } from "./cpu-blocked.ts";
+import { applyLoop, copyRun, countRun, sumRun } from "./cpu-loops.ts";
 
 export interface CpuContext {
   readonly precision: Precision;
@@ -59,12 +60,13 @@ function reduceResults(
   const sums = core.reductions.map(({ op }, r) => new Float64Array(count).fill(reductionInitial(op, dtypes[r])));
   eachChunk(core.body, [...domain, ...core.reduced], inputs, [], context, (values, start, length) => {
     core.reductions.forEach(({ op, expression }, r) => {
-      const { combine } = reductionRules[op];
       const from = values[expression];
       const into = sums[r];
-      for (let i = 0; i < length; i++) {
+      for (let i = 0; i < length; ) {
         const o = Math.floor((start + i) / depth);
-        into[o] = combine(into[o], from[i]);
+        const end = Math.min(length, (o + 1) * depth - start);
+        into[o] = combineRun(op, into[o], from, i, end);
+        i = end;
       }
     });
   });
@@ -73,6 +75,14 @@ function reduceResults(
     rounded.set(sum);
     return rounded;
   });
+}
+
+/** `value` combined with elements [from, to) in order. */
+function combineRun(op: ReductionName, value: number, values: TypedArray, from: number, to: number): number {
+  if (op === "sum") return sumRun(value, values, from, to);
+  const { combine } = reductionRules[op];
+  for (let i = from; i < to; i++) value = combine(value, values[i]);
+  return value;
 }
 
 /** Evaluates `body` at every index of `domain`, a chunk at a time. */
@@ -96,36 +106,37 @@ function eachChunk(
     const count = Math.min(CHUNK, total - start);
     body.forEach((expression, i) => {
       const out = values[i];
-      if (expression.kind === "load")
-        walk(expression.view, domain, start, count, (j, at) => (out[j] = inputs[expression.input][at]));
-      else if (expression.kind === "index") walk(expression.view, domain, start, count, (j, at) => (out[j] = at));
+      if (expression.kind === "load") {
+        const source = inputs[expression.input];
+        eachRun(expression.view, domain, start, count, (to, at, step, run) => copyRun(source, at, step, out, to, run));
+      } else if (expression.kind === "index")
+        eachRun(expression.view, domain, start, count, (to, at, step, run) => countRun(at, step, out, to, run));
       else if (expression.kind === "core") out.set(results[expression.result].subarray(start, start + count));
-      else if (expression.kind === "apply") apply(expression, values, out, count);
+      else if (expression.kind === "apply") {
+        const args = expression.arguments.map((index) => values[index]);
+        applyLoop(expression.op, args, out, count);
+      }
     });
     use(values, start, count);
   }
 }
 
-function apply(
-  { op, arguments: args }: Extract<Expression, { kind: "apply" }>,
-  values: readonly TypedArray[],
-  out: TypedArray,
-  count: number,
-): void {
-  const { evaluate } = elementwiseRows[op];
-  const [a, b = a, c = a, d = a] = args.map((index) => values[index]);
-  for (let i = 0; i < count; i++) out[i] = evaluate(a[i], b[i], c[i], d[i]);
-}
-
-/** Visits `count` domain indices from linear index `start`, with the element each one's view points to. */
-function walk(
+/**
+ * Visits `count` domain indices from linear index `start`, a run along the last dimension at a time: the run's first
+ * position in the chunk, the element its view points to, the step between elements, and its length.
+ */
+function eachRun(
   { offset, strides }: View,
   domain: readonly number[],
   start: number,
   count: number,
-  visit: (j: number, at: number) => void,
+  visit: (to: number, at: number, step: number, run: number) => void,
 ): void {
   const rank = domain.length;
+  if (rank === 0) {
+    visit(0, offset, 0, 1);
+    return;
+  }
   const index = new Array<number>(rank).fill(0);
   let at = offset;
   let rest = start;
@@ -136,12 +147,10 @@ function walk(
   }
   const inner = rank - 1;
   for (let j = 0; j < count; ) {
-    const run = rank === 0 ? 1 : Math.min(count - j, domain[inner] - index[inner]);
-    const step = rank === 0 ? 0 : strides[inner];
-    for (let k = 0; k < run; k++) visit(j + k, at + k * step);
+    const run = Math.min(count - j, domain[inner] - index[inner]);
+    visit(j, at, strides[inner], run);
     j += run;
-    if (rank === 0) continue;
-    at += run * step;
+    at += run * strides[inner];
     index[inner] += run;
     for (let d = inner; d >= 0 && index[d] === domain[d]; d--) {
       at -= domain[d] * strides[d];
