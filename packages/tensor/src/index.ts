@@ -10,6 +10,7 @@ export * from "./errors.ts";
 export * from "./functions/index.ts";
 export { grad } from "./grad.ts";
 export * as nn from "./nn/index.ts";
+export type { StateDict } from "./nn/module.ts";
 export * from "./ops/conv2d.ts";
 export * from "./ops/define.ts";
 export type { ElementwiseName, ElementwiseRow } from "./ops/elementwise.ts";

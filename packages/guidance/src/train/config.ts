@@ -1,0 +1,141 @@
+/**
+ * The configuration of a run: one checked object with defaults, presets and nothing hidden. The command
+ * line sets its fields; it is stored with the run and with every checkpoint.
+ */
+import { ValueError } from "@guidance/tensor";
+import { z } from "zod";
+
+const count = z.int().min(1);
+const rate = z.number().positive();
+
+const schema = z.strictObject({
+  dataset: z.string(),
+  /** Folder of the data files, where the data set has files. */
+  dataFolder: z.string().nullable(),
+  /** Shape and counts of the data set `synthetic`; null for its defaults. */
+  synthetic: z
+    .strictObject({
+      channels: count,
+      height: count,
+      width: count,
+      classes: count.max(256),
+      train: count,
+      validation: count,
+      test: count,
+    })
+    .nullable(),
+  /** Outputs of both networks; null for the data set's classes. */
+  classes: count.nullable(),
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 32 - 2),
+  batchSize: count.min(2),
+  /** Steps in all; null: epochs decide. */
+  steps: count.nullable(),
+  epochs: count.nullable(),
+  /** drop: a short last batch is left out. keep: it is trained with a second Step. */
+  lastBatch: z.enum(["drop", "keep"]),
+  learningRate: rate,
+  /** The rate is multiplied by this... */
+  decayFactor: rate,
+  /** ...each time this many epochs have passed; null: never. */
+  decayEvery: count.nullable(),
+  /** Validation every so many steps, beside the ends of epochs; null: only there. */
+  validateEvery: count.nullable(),
+  validateBeforeTraining: z.boolean(),
+  student: z.strictObject({
+    name: z.string(),
+    layers: count.min(2),
+    firstWidth: count,
+    width: count,
+    dropout: z.number().min(0).lt(1),
+  }),
+  guide: z.strictObject({
+    name: z.string(),
+    baseWidth: count,
+    /** Steps of its own training first; 0: random weights. */
+    steps: z.int().min(0),
+    batchSize: count.min(2),
+    learningRate: rate,
+    /** train: batch statistics, as in the original. eval: running statistics. */
+    mode: z.enum(["train", "eval"]),
+  }),
+  similarity: z.string(),
+  alpha: z.number().min(0),
+  forwards: z.enum(["single", "notebook"]),
+  /** Whether the same student is trained without guide afterwards. */
+  baseline: z.boolean(),
+});
+
+export type TrainConfig = z.infer<typeof schema>;
+
+/** The demonstration: a 50-layer student on MNIST that guidance makes trainable in minutes. */
+export const defaultConfig: TrainConfig = {
+  dataset: "mnist",
+  dataFolder: null,
+  synthetic: null,
+  classes: null,
+  seed: 0,
+  batchSize: 128,
+  steps: 300,
+  epochs: null,
+  lastBatch: "drop",
+  learningRate: 1e-3,
+  decayFactor: 0.1,
+  decayEvery: null,
+  validateEvery: 100,
+  validateBeforeTraining: false,
+  student: { name: "deep-fcn", layers: 50, firstWidth: 128, width: 128, dropout: 0 },
+  guide: { name: "resnet18", baseWidth: 16, steps: 200, batchSize: 64, learningRate: 1e-3, mode: "train" },
+  similarity: "cka",
+  alpha: 3,
+  forwards: "single",
+  baseline: true,
+};
+
+/** The original notebook's values and semantics: random guide, two forwards, batch statistics. */
+export const notebookConfig: TrainConfig = {
+  ...defaultConfig,
+  dataset: "synthetic",
+  synthetic: { channels: 3, height: 224, width: 224, classes: 256, train: 512, validation: 256, test: 256 },
+  classes: 1000,
+  batchSize: 256,
+  steps: null,
+  epochs: 100,
+  lastBatch: "keep",
+  learningRate: 1e-4,
+  decayEvery: 30,
+  validateEvery: null,
+  validateBeforeTraining: true,
+  student: { name: "deep-fcn", layers: 49, firstWidth: 2048, width: 1024, dropout: 0.1 },
+  guide: { ...defaultConfig.guide, baseWidth: 64, steps: 0 },
+  alpha: 1,
+  forwards: "notebook",
+  baseline: false,
+};
+
+export const presets: Readonly<Record<string, TrainConfig>> = { default: defaultConfig, notebook: notebookConfig };
+
+/** The configuration `value` holds; throws ValueError naming each field that is off. */
+export function checkConfig(value: unknown): TrainConfig {
+  const result = schema.safeParse(value);
+  if (!result.success) {
+    const facts = result.error.issues.map(({ path, message }) => `${path.join(".") || "it"}: ${message}`);
+    throw new ValueError({
+      what: "configuration",
+      facts: facts.join("; "),
+      expected: "the fields of TrainConfig in their ranges",
+    });
+  }
+  const config = result.data;
+  if (config.steps === null && config.epochs === null) {
+    throw new ValueError({
+      what: "configuration",
+      facts: "neither steps nor epochs is set",
+      expected: "one of them",
+      hint: "Give --steps or --epochs",
+    });
+  }
+  return config;
+}

@@ -1,0 +1,51 @@
+/** Evaluation: mean loss, top-1 and top-5 of a network in eval mode over a data set; padding is masked. */
+import { type Backend, compile, crossEntropyPerSample, f32, i32, type nn, topKCorrect, where } from "@guidance/tensor";
+import { batches } from "../data/batches.ts";
+import type { ImageDataset } from "../data/dataset.ts";
+
+export interface Scores {
+  /** Mean cross-entropy per image. */
+  readonly loss: number;
+  /** Part of images whose label has the largest logit, 0 to 1. */
+  readonly top1: number;
+  /** Part of images whose label is among the five largest logits. */
+  readonly top5: number;
+}
+
+/** A compiled evaluation of one network; closed when the run ends. */
+export interface Evaluator {
+  /** Bytes of the plan while it runs. */
+  readonly peakBytes: number;
+  run(dataset: ImageDataset): Promise<Scores>;
+  close(): void;
+}
+
+/** Compiles the evaluation of `model` over images [C, H, W] in batches of `batchSize`; the model's mode is left as it was. */
+export async function compileEvaluation(
+  backend: Backend,
+  model: nn.Module,
+  imageShape: readonly number[],
+  batchSize: number,
+): Promise<Evaluator> {
+  const training = model.training;
+  model.eval();
+  const inputs = { images: f32(batchSize, ...imageShape), labels: i32(batchSize), mask: f32(batchSize) };
+  const step = await compile(backend, inputs, ({ images, labels, mask }) => {
+    const logits = model.call(images);
+    const real = mask.greater(0);
+    const correct = (k: number) => topKCorrect(logits, labels, k).and(real).cast("f32").sum();
+    return { loss: where(real, crossEntropyPerSample(logits, labels), 0).sum(), top1: correct(1), top5: correct(5) };
+  }).finally(() => model.train(training));
+
+  const run = async (dataset: ImageDataset): Promise<Scores> => {
+    const total = { loss: 0, top1: 0, top5: 0 };
+    for (const { images, labels, mask } of batches(dataset, { batchSize, lastBatch: "pad", shuffle: false })) {
+      const sums = await step({ images, labels, mask });
+      total.loss += sums.loss.item();
+      total.top1 += sums.top1.item();
+      total.top5 += sums.top5.item();
+    }
+    return { loss: total.loss / dataset.count, top1: total.top1 / dataset.count, top5: total.top5 / dataset.count };
+  };
+  return { peakBytes: step.plan.memory.peak, run, close: () => step.close() };
+}

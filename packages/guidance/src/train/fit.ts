@@ -1,0 +1,245 @@
+/**
+ * Fit: the training loop of one arm. Batches in an order that follows from the seed, validation, best and
+ * last checkpoints, metrics; it stops with a saved state when told to and with a diagnosis when a loss is
+ * not finite.
+ */
+import { type Backend, type Generator, optim } from "@guidance/tensor";
+import { batchCount, batches } from "../data/batches.ts";
+import type { DatasetSplits } from "../data/dataset.ts";
+import type { JsonObject } from "../run/json.ts";
+import type { TrainConfig } from "./config.ts";
+import { diagnose } from "./diagnose.ts";
+import { InterruptedError, NotFiniteError } from "./errors.ts";
+import { compileEvaluation, type Evaluator, type Scores } from "./evaluate.ts";
+import { type Progress, saveProgress } from "./state.ts";
+import { compileTrainingStep, type LossValues, type TrainingStep, type TrainingTask } from "./step.ts";
+
+/** One training step as it happened. */
+export interface StepEvent extends LossValues {
+  readonly arm: string;
+  /** Steps done, this one included. */
+  readonly step: number;
+  readonly totalSteps: number;
+  readonly epoch: number;
+  readonly learningRate: number;
+  /** Seconds this step took. */
+  readonly seconds: number;
+}
+
+export interface ValidationEvent extends Scores {
+  readonly arm: string;
+  readonly step: number;
+  /** Whether the loss is the lowest so far. */
+  readonly best: boolean;
+}
+
+/** Told what happens while it happens. */
+export interface Observer {
+  /** The step is planned: kernels and peak bytes, before the first run. */
+  planned?(arm: string, step: TrainingStep): void;
+  step?(event: StepEvent): void;
+  validation?(event: ValidationEvent): void;
+  message?(text: string): void;
+}
+
+export interface FitOptions {
+  readonly arm: string;
+  readonly backend: Backend;
+  readonly task: TrainingTask;
+  /** Source of the dropout masks of the task's networks. */
+  readonly generator: Generator;
+  readonly splits: DatasetSplits;
+  readonly config: Pick<
+    TrainConfig,
+    | "seed"
+    | "batchSize"
+    | "steps"
+    | "epochs"
+    | "lastBatch"
+    | "learningRate"
+    | "decayFactor"
+    | "decayEvery"
+    | "validateEvery"
+    | "validateBeforeTraining"
+  >;
+  /** Folder for checkpoints; absent: none are written and nothing is validated. */
+  readonly folder?: string;
+  /** Stored with checkpoints. */
+  readonly description?: JsonObject;
+  readonly start?: Progress;
+  readonly observer?: Observer;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Images per evaluation batch. */
+export const EVALUATION_BATCH = 250;
+
+/** Steps of a whole run. */
+export function totalSteps({ steps, epochs, batchSize, lastBatch }: FitOptions["config"], trainCount: number): number {
+  return steps ?? (epochs ?? 0) * batchCount(trainCount, { batchSize, lastBatch });
+}
+
+export async function fit(options: FitOptions): Promise<Progress> {
+  const loop = new Loop(options);
+  try {
+    return await loop.run();
+  } finally {
+    loop.close();
+  }
+}
+
+class Loop {
+  readonly #options: FitOptions;
+  readonly #steps = new Map<number, TrainingStep>();
+  readonly #perEpoch: number;
+  readonly #total: number;
+  readonly #rate: (epoch: number) => number;
+  #evaluator: Evaluator | undefined;
+  #progress: Progress;
+
+  constructor(options: FitOptions) {
+    const { config, splits } = options;
+    this.#options = options;
+    this.#perEpoch = batchCount(splits.train.count, config);
+    this.#total = totalSteps(config, splits.train.count);
+    const { learningRate, decayFactor: factor, decayEvery: every } = config;
+    this.#rate = every === null ? () => learningRate : optim.stepDecay(learningRate, { factor, every });
+    this.#progress = options.start ?? { step: 0, best: null, seconds: 0 };
+  }
+
+  async run(): Promise<Progress> {
+    const { config, task, splits, folder } = this.#options;
+    await this.#stepFor(config.batchSize);
+    if (folder) {
+      this.#evaluator = await compileEvaluation(
+        this.#options.backend,
+        task.model,
+        task.imageShape,
+        Math.min(EVALUATION_BATCH, splits.validation.count),
+      );
+      if (config.validateBeforeTraining && this.#progress.step === 0) await this.#validate();
+    }
+    while (this.#progress.step < this.#total) await this.#epoch(Math.floor(this.#progress.step / this.#perEpoch));
+    await this.#save("last");
+    return this.#progress;
+  }
+
+  async #epoch(epoch: number): Promise<void> {
+    const { config, splits, task } = this.#options;
+    const start = this.#progress.step - epoch * this.#perEpoch;
+    const order = {
+      batchSize: config.batchSize,
+      lastBatch: config.lastBatch,
+      shuffle: true,
+      seed: config.seed,
+      epoch,
+      start,
+    } as const;
+    task.optimizer.learningRate = this.#rate(epoch);
+    for (const batch of batches(splits.train, order)) {
+      await this.#train(batch, epoch);
+      const { step } = this.#progress;
+      const due =
+        step === this.#total ||
+        step % this.#perEpoch === 0 ||
+        (config.validateEvery !== null && step % config.validateEvery === 0);
+      if (due) await this.#validate();
+      await this.#stopIfAsked();
+      if (step === this.#total) return;
+    }
+  }
+
+  async #train(batch: { images: Float32Array; labels: Int32Array }, epoch: number): Promise<void> {
+    const { arm, observer, task, generator } = this.#options;
+    const counter = generator.counter;
+    const training = await this.#stepFor(batch.labels.length);
+    const started = performance.now();
+    const values = await training.run(batch);
+    const seconds = (performance.now() - started) / 1000;
+    const step = this.#progress.step + 1;
+    if (!Number.isFinite(values.loss)) {
+      generator.counter = counter;
+      await this.#fail(step, values.loss, batch);
+    }
+    this.#progress = { ...this.#progress, step, seconds: this.#progress.seconds + seconds };
+    observer?.step?.({
+      arm,
+      step,
+      totalSteps: this.#total,
+      epoch,
+      learningRate: task.optimizer.learningRate,
+      seconds,
+      ...values,
+    });
+  }
+
+  async #fail(step: number, loss: number, batch: { images: Float32Array; labels: Int32Array }): Promise<never> {
+    const { arm, backend, task, folder } = this.#options;
+    const found = await diagnose(backend, task, batch);
+    const where = found
+      ? `the first layer with values that are not finite is "${found.layer}" (${found.pass})`
+      : "every layer is finite, only the loss is not";
+    throw new NotFiniteError({
+      what: `training ${arm}, step ${step}`,
+      facts: `the loss is ${loss}; ${where}. The weights of step ${step - 1} were kept${folder ? `; the last checkpoint is in "${folder}"` : ""}`,
+      hint: "Lower the learning rate, or look at the data of this batch",
+    });
+  }
+
+  async #validate(): Promise<void> {
+    const { arm, splits, observer } = this.#options;
+    if (!this.#evaluator) return;
+    const scores = await this.#evaluator.run(splits.validation);
+    const { step, best } = this.#progress;
+    const improved = best === null || scores.loss < best.loss;
+    if (improved) this.#progress = { ...this.#progress, best: { step, loss: scores.loss } };
+    observer?.validation?.({ arm, step, ...scores, best: improved });
+    if (improved) await this.#save("best");
+    await this.#save("last");
+  }
+
+  async #stopIfAsked(): Promise<void> {
+    const { signal, folder, arm } = this.#options;
+    if (!signal?.aborted) return;
+    await this.#save("last");
+    const { step } = this.#progress;
+    throw new InterruptedError({
+      what: `training ${arm}`,
+      facts: `stopped after step ${step} of ${this.#total}${folder ? `, saved in "${folder}"` : ""}`,
+    });
+  }
+
+  async #save(name: "best" | "last"): Promise<void> {
+    const { folder, task, generator, description } = this.#options;
+    if (folder)
+      await saveProgress(
+        folder,
+        name,
+        { model: task.model, optimizer: task.optimizer, generator },
+        this.#progress,
+        description ?? {},
+      );
+  }
+
+  /** The compiled step for a batch size: one for whole batches, one for a kept short one. */
+  async #stepFor(batchSize: number): Promise<TrainingStep> {
+    let step = this.#steps.get(batchSize);
+    if (!step) {
+      const { backend, task, arm, observer } = this.#options;
+      step = await compileTrainingStep(backend, task, batchSize);
+      this.#steps.set(batchSize, step);
+      observer?.planned?.(arm, step);
+    }
+    return step;
+  }
+
+  close(): void {
+    for (const step of this.#steps.values()) step.close();
+    this.#evaluator?.close();
+  }
+}
+
+/** [C, H, W] of a data set's images. */
+export function imageShape({ train }: DatasetSplits): number[] {
+  return [train.channels, train.height, train.width];
+}
