@@ -3,7 +3,7 @@
  * hash of all that decides its weights, so that the same run twice trains it once.
  */
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Backend, Generator, type nn, optim, readSafetensors, writeSafetensors } from "@guidance/tensor";
 import type { DatasetSplits } from "../data/dataset.ts";
@@ -76,6 +76,7 @@ export async function prepareGuide(options: GuideOptions): Promise<PreparedGuide
     return ready("cached", file);
   }
   await trainGuide(options, guide, generator);
+  await mkdir(cache, { recursive: true });
   await writeFileAtomic(file, writeSafetensors(await guide.stateDict()));
   return ready("trained", file);
 }
