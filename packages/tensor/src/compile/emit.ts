@@ -55,9 +55,19 @@ class BodyBuilder {
 
   /** Index of the expression that is `tensor` at `coordinates`. */
   read(tensor: Tensor, coordinates: Coordinates): number {
-    const buffered =
-      isBufferLeaf(tensor) || (this.#context.realized.has(tensor) && !this.#group.members.includes(tensor));
-    return buffered ? this.#load(tensor, coordinates) : this.define(tensor, coordinates);
+    if (this.#isBuffered(tensor)) return this.#load(tensor, tensor.shape, coordinates);
+    return this.define(tensor, coordinates);
+  }
+
+  #isBuffered(tensor: Tensor): boolean {
+    return isBufferLeaf(tensor) || (this.#context.realized.has(tensor) && !this.#group.members.includes(tensor));
+  }
+
+  /** The nearest buffer whose elements a reshape keeps in order: it can be read even where axes straddle. */
+  #reshapedBuffer(tensor: Tensor): Tensor | undefined {
+    if (tensor.op.name !== "reshape") return undefined;
+    const [input] = tensor.inputs;
+    return this.#isBuffered(input) ? input : this.#reshapedBuffer(input);
   }
 
   /** Like `read`, but computes a realized tensor instead of loading it. */
@@ -76,6 +86,8 @@ class BodyBuilder {
       case "leaf":
         return this.#leaf(tensor, coordinates);
       case "movement": {
+        const buffer = this.#reshapedBuffer(tensor);
+        if (buffer) return this.#load(buffer, tensor.shape, coordinates);
         const inner = inputCoordinates(tensor, coordinates, this.#domain);
         if (!inner) throw new NotAffine();
         return this.read(tensor.inputs[0], inner);
@@ -99,11 +111,12 @@ class BodyBuilder {
     if (op.name === "hostScalar") return this.#push({ kind: "scalar", slot: this.#context.slotOf(tensor), dtype });
     if (op.name === "iota")
       return this.#push({ kind: "index", view: linearView(coordinates, tensor.shape, this.#domain.length), dtype });
-    return this.#load(tensor, coordinates);
+    return this.#load(tensor, tensor.shape, coordinates);
   }
 
-  #load(tensor: Tensor, coordinates: Coordinates): number {
-    const view = linearView(coordinates, tensor.shape, this.#domain.length);
+  /** Loads `tensor`, seen in `shape`. */
+  #load(tensor: Tensor, shape: readonly number[], coordinates: Coordinates): number {
+    const view = linearView(coordinates, shape, this.#domain.length);
     const dtype: DType = tensor.dtype === "u8" ? "u32" : tensor.dtype;
     return this.#push({ kind: "load", input: inputIndex(this.#inputs, tensor), view, dtype });
   }
