@@ -90,7 +90,9 @@ export class WebGpuProgram implements Program {
       const params = context.memory.uniform(size, "kernel parameters");
       made.push(params);
       const words = new Uint32Array(params.bytes / 4);
-      flat.forEach(({ dispatch }, i) => words.set(dispatch.params, offsets[i] / 4));
+      flat.forEach(({ dispatch }, i) => {
+        words.set(dispatch.params, offsets[i] / 4);
+      });
       device.pushErrorScope("validation");
       device.queue.writeBuffer(params.gpu, 0, words);
       const encoded = flat.map(({ call, dispatch }, i): EncodedDispatch => {

@@ -32,7 +32,10 @@ export interface WindowedOperand {
 }
 
 export interface SplitOptions {
-  /** Smallest useful piece of each dimension; pieces are multiples of it (except the last). 0 forbids a cut. Default 1. */
+  /**
+   * Pieces of a dimension are multiples of this (except the last) as long as that is fine enough; 0 forbids to cut
+   * the dimension at all. Default 1.
+   */
   readonly granularity?: readonly number[];
   /** For errors. */
   readonly label: string;
@@ -74,7 +77,7 @@ export function unionRange(ranges: readonly ElementRange[]): ElementRange {
  * Cuts the space into boxes in which every operand fits a window: each index in exactly one box, boxes in
  * row-major order of the cuts.
  *
- * @throws LimitError where one piece of the smallest granularity is still too large
+ * @throws LimitError where a box that cannot be cut further is still too large
  */
 export function splitSpace(
   sizes: readonly number[],
@@ -82,10 +85,10 @@ export function splitSpace(
   traits: DeviceTraits,
   { granularity = [], label }: SplitOptions,
 ): Box[] {
-  const unit = (axis: number) => granularity[axis] ?? 1;
+  const preferred = (axis: number) => granularity[axis] ?? 1;
 
-  function halved(box: Box, axis: number): Box {
-    const half = Math.ceil(box.size[axis] / 2 / unit(axis)) * unit(axis);
+  function halved(box: Box, axis: number, unit: number): Box {
+    const half = Math.ceil(box.size[axis] / 2 / unit) * unit;
     return { start: box.start, size: box.size.map((size, d) => (d === axis ? half : size)) };
   }
 
@@ -96,11 +99,18 @@ export function splitSpace(
     const bytes = bytesOf(operand, box);
     let best = -1;
     let least = bytes;
-    box.size.forEach((size, axis) => {
-      if (unit(axis) === 0 || size <= unit(axis)) return;
-      const left = bytesOf(operand, halved(box, axis));
-      if (left < least) [best, least] = [axis, left];
-    });
+    let unit = 1;
+    /** The cut that shrinks the range most, in pieces of `unitOf(axis)`. */
+    function search(unitOf: (axis: number) => number): void {
+      box.size.forEach((size, axis) => {
+        const own = unitOf(axis);
+        if (own === 0 || size <= own) return;
+        const left = bytesOf(operand as WindowedOperand, halved(box, axis, own));
+        if (left < least) [best, least, unit] = [axis, left, own];
+      });
+    }
+    search(preferred);
+    if (best < 0) search((axis) => Math.min(1, preferred(axis)));
     if (best < 0) {
       throw new LimitError({
         what: label,
@@ -112,7 +122,7 @@ export function splitSpace(
     const proportional = least < 0.6 * bytes;
     const capacity = Math.max(traits.maxBindingBytes - traits.offsetAlignment, 1);
     const pieces = proportional ? Math.max(2, Math.ceil(bytes / capacity)) : 2;
-    const length = Math.ceil(box.size[best] / pieces / unit(best)) * unit(best);
+    const length = Math.ceil(box.size[best] / pieces / unit) * unit;
     const parts: Box[] = [];
     for (let from = 0; from < box.size[best]; from += length) {
       const size = Math.min(length, box.size[best] - from);

@@ -162,10 +162,9 @@ function loadText(
   { sizes, width, vectorAxis = sizes.length - 1 }: BodySpace,
   site: Site,
 ): string {
-  // a buffer of plain words may hold values of several dtypes (scratch of a reduction)
-  const binding = shader
-    .input(input)
-    .as(dtype === "bool" || dtype === "u8" ? shader.kernel.inputs[input].dtype : dtype);
+  const bound = shader.input(input);
+  // a buffer of plain words may hold values of several dtypes: the scratch of a reduction
+  const binding = bound.dtype === "u32" && (dtype === "f32" || dtype === "i32") ? bound.as(dtype) : bound;
   const windowed = shader.isWindowed({ kind: "input", index: input });
   const element = elementText(shader, stem, view, site, binding.origin, windowed);
   if (width === 1) return binding.load(element, 1);

@@ -149,5 +149,7 @@ function emitSlice(
   const rows = alongK
     ? LANES.map((lane) => `vec4<f32>(${loaded.map((value) => `${value}.${lane}`).join(", ")})`)
     : loaded;
-  rows.forEach((value, q) => shader.line(`${slice}[(${kBlock} * 4u + ${q}u) * ${perSide}u + ${side}] = ${value};`));
+  rows.forEach((value, q) => {
+    shader.line(`${slice}[(${kBlock} * 4u + ${q}u) * ${perSide}u + ${side}] = ${value};`);
+  });
 }

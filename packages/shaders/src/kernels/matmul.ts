@@ -17,7 +17,7 @@ export type MatmulFamily = "subgroup" | "tiled" | "direct";
 export const generateMatmul: KernelGenerator = (given, overwrites, traits) => {
   const { kernel } = normalizeKernel(given);
   const { sizes, attrs } = sizesOf(kernel);
-  const { batch, M, N, K } = sizes;
+  const { batch, M, N } = sizes;
   const family = familyOf(traits, sizes);
   if (batch * M * N === 0) return { dispatches: [], scratch: [], family };
   const operands = windowedOperands(kernel, traits);
