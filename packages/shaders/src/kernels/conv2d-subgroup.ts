@@ -48,7 +48,9 @@ export function chooseTileRows(rows: number, placeTiles: number, shape: Subgroup
     if (candidate <= most && rows > candidate / 2 && placeTiles * Math.ceil(rows / candidate) >= BUSY_GROUPS)
       return candidate;
   }
-  return rows > 8 && placeTiles * Math.ceil(rows / 16) >= 2 ? 16 : 8;
+  if (rows > 8 && placeTiles * Math.ceil(rows / 16) >= 2) return 16;
+  // the input gradient of a first layer has one or three rows
+  return rows <= 4 ? 4 : 8;
 }
 
 export function writeSubgroup(shader: ShaderBuilder, part: CorrelationPart): Dispatch {

@@ -10,7 +10,6 @@ import { type ConvAttrs, type ConvSizes, elementCount } from "@guidance/tensor";
 import { type Box, splitSpace } from "../windows.ts";
 import { epilogueSpace, planLoads } from "./body.ts";
 import { ShaderBuilder } from "./builder.ts";
-import { convFamily } from "./conv2d.ts";
 import { convSizesOf } from "./conv2d-sizes.ts";
 import { writeWeightGradDirect } from "./conv2d-weight-grad-direct.ts";
 import type { WeightGradPart } from "./conv2d-weight-grad-part.ts";
@@ -30,7 +29,7 @@ const MOST_SPLITS = 32;
 
 export const generateConv2dWeightGrad: KernelGenerator = (given, overwrites, traits) => {
   if (given.core?.op !== "conv2dWeightGrad") throw new Error(`${given.label} is no conv2dWeightGrad`);
-  const family = convFamily(traits);
+  const family = traits.subgroupSize > 0 && traits.family !== "direct" ? "subgroup" : "direct";
   const sizes = convSizesOf(given.core);
   const { N, C, O, H, W, P, Q, R, S } = sizes;
   const count = elementCount(given.domain);

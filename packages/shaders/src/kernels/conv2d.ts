@@ -14,6 +14,7 @@ import { writeDirect } from "./conv2d-direct.ts";
 import { convSizesOf } from "./conv2d-sizes.ts";
 import { writeSubgroup } from "./conv2d-subgroup.ts";
 import type { CorrelationPart, CorrelationWriter } from "./conv2d-tile.ts";
+import { writeTiled } from "./conv2d-tiled.ts";
 import {
   coreOperand,
   epilogueOperands,
@@ -37,9 +38,20 @@ export const generateConv2dInputGrad: KernelGenerator = (kernel, overwrites, tra
   return generateCorrelations(kernel, overwrites, traits, correlations);
 };
 
-/** The family of convolution kernels a device gets. */
-export function convFamily({ subgroupSize, family }: DeviceTraits): "subgroup" | "direct" {
-  return subgroupSize > 0 && family !== "direct" ? "subgroup" : "direct";
+/** Kernel families of the forward convolution and the input gradient. */
+type ConvFamily = "subgroup" | "tiled" | "direct";
+
+const writers: { readonly [Family in ConvFamily]: CorrelationWriter } = {
+  subgroup: writeSubgroup,
+  tiled: writeTiled,
+  direct: writeDirect,
+};
+
+function chooseFamily({ subgroupSize, software, family }: DeviceTraits): ConvFamily {
+  if (family === "direct" || family === "tiled") return family;
+  if (subgroupSize > 0 && (software || family === "subgroup")) return "subgroup";
+  // workgroup memory pays on GPUs, and costs more than it saves on CPUs
+  return software ? "direct" : "tiled";
 }
 
 function generateCorrelations(
@@ -48,9 +60,8 @@ function generateCorrelations(
   traits: DeviceTraits,
   correlations: readonly Correlation[],
 ): GeneratedKernel {
-  const family = convFamily(traits);
+  const family = chooseFamily(traits);
   if (elementCount(given.domain) === 0) return { dispatches: [], scratch: [], family };
-  const write: CorrelationWriter = family === "subgroup" ? writeSubgroup : writeDirect;
   const { images, rows, depth, plane } = correlations[0];
   const sizes = [images, rows, ...plane];
   const count = elementCount(sizes);
@@ -92,7 +103,7 @@ function generateCorrelations(
         depth: depth === 0 ? [0, 0] : range(2),
         scratch: inParts ? (box.start[2] > 0 ? "add" : "write") : undefined,
       };
-      return write(shader, part);
+      return writers[family](shader, part);
     }),
   );
   if (!inParts) return { dispatches, scratch: [], family };
