@@ -3,7 +3,7 @@
  * A vjp is written in public ops, so the result is a graph like any other and differentiates again.
  */
 import { formatShape, GradientError } from "./errors.ts";
-import { withLayer } from "./scope.ts";
+import { withLayer, withoutSites } from "./scope.ts";
 import { constant, type Operand, Tensor } from "./tensor.ts";
 
 /** Tensors from which some target can be reached, inputs first. */
@@ -47,7 +47,7 @@ export function grad(loss: Tensor, targets: readonly Operand[]): Tensor[] {
   for (const tensor of pathTo(loss, targetSet).reverse()) {
     const gradient = gradients.get(tensor);
     if (!gradient || tensor.inputs.length === 0) continue;
-    withLayer(tensor.layer, () => {
+    const backward = () => {
       const parts = tensor.op.vjp(gradient, tensor.inputs, tensor, tensor.attrs);
       tensor.inputs.forEach((input, i) => {
         const part = parts[i];
@@ -55,7 +55,8 @@ export function grad(loss: Tensor, targets: readonly Operand[]): Tensor[] {
         const sum = gradients.get(input);
         gradients.set(input, sum ? sum.add(part) : part);
       });
-    });
+    };
+    withoutSites(() => withLayer(tensor.layer, backward));
   }
   return wanted.map((target, i) => {
     const gradient = gradients.get(target);

@@ -12,6 +12,11 @@ export function withLayer<T>(path: string, body: () => T): T {
   }
 }
 
+/** The layer that owns the Variable called `name`: its path without the last part. */
+export function layerOf(name: string): string {
+  return name.slice(0, Math.max(0, name.lastIndexOf(".")));
+}
+
 /** Path of the innermost running layer, or "". */
 export function currentLayer(): string {
   return layers[layers.length - 1] ?? "";
@@ -19,9 +24,23 @@ export function currentLayer(): string {
 
 const ownFolder = import.meta.url.slice(0, import.meta.url.lastIndexOf("/"));
 
+const noSite = new Error("made by the compiler");
+let capturing = true;
+
+/** Runs `body`, whose tensors are made by the compiler and need no call site (capturing one takes microseconds). */
+export function withoutSites<T>(body: () => T): T {
+  const before = capturing;
+  capturing = false;
+  try {
+    return body();
+  } finally {
+    capturing = before;
+  }
+}
+
 /** An unformatted stack; `describeSite` formats it only when an error needs it. */
 export function captureSite(): Error {
-  return new Error();
+  return capturing ? new Error() : noSite;
 }
 
 /** `file:line:column` of the first frame outside this package, or undefined. */

@@ -13,6 +13,7 @@ import { HostValue } from "./host-value.ts";
 import { reportIfDropped } from "./leaks.ts";
 import { leaves } from "./ops/index.ts";
 import type { ArrayAttrs, HostScalarAttrs, InputAttrs, VariableAttrs } from "./ops/leaf.ts";
+import { layerOf, withLayer } from "./scope.ts";
 import { elementCount } from "./shape.ts";
 import { create, Operand, type Tensor, where } from "./tensor.ts";
 import { runTrace, type Trace } from "./trace.ts";
@@ -98,7 +99,11 @@ function graphOf(trace: Trace, outputs: Outputs): Graph {
     outputs: Object.entries(outputs).map(([name, output]) => ({ name, tensor: output.asTensor() })),
     stores: trace.stores().map(({ variable, value }) => ({
       variable,
-      tensor: finite ? where(finite.reshape([]), value, trace.initial.get(variable) as Tensor) : value,
+      tensor: finite
+        ? withLayer(layerOf(variable.name), () =>
+            where(finite.reshape([]), value, trace.initial.get(variable) as Tensor),
+          )
+        : value,
     })),
   };
 }

@@ -11,6 +11,18 @@ import type { View } from "./kernel.ts";
 /** One View per axis of the tensor; together they give the element at a domain index. */
 export type Coordinates = readonly View[];
 
+const keys = new WeakMap<Coordinates, string>();
+
+/** Text that equal coordinates share; coordinates are handed down unchanged, so it is kept. */
+export function coordinatesKey(coordinates: Coordinates): string {
+  let key = keys.get(coordinates);
+  if (key === undefined) {
+    key = coordinates.map(({ offset, strides }) => `${offset}+${strides}`).join(";");
+    keys.set(coordinates, key);
+  }
+  return key;
+}
+
 /** Axis i is domain dimension `dimensions[i]` of `rank`. */
 export function axisCoordinates(dimensions: readonly number[], rank: number): Coordinates {
   return dimensions.map((dimension) => ({

@@ -10,7 +10,14 @@ import type { ReduceAttrs } from "../ops/reduce.ts";
 import { elementCount, sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { collapse } from "./collapse.ts";
-import { axisCoordinates, type Coordinates, inputCoordinates, linearView, reshapeCoordinates } from "./coordinates.ts";
+import {
+  axisCoordinates,
+  type Coordinates,
+  coordinatesKey,
+  inputCoordinates,
+  linearView,
+  reshapeCoordinates,
+} from "./coordinates.ts";
 import { type Core, type Expression, isIdentity, type Kernel } from "./kernel.ts";
 import { aliasOf, isBufferLeaf } from "./realize.ts";
 
@@ -72,7 +79,7 @@ class BodyBuilder {
 
   /** Like `read`, but computes a realized tensor instead of loading it. */
   define(tensor: Tensor, coordinates: Coordinates): number {
-    const key = `${tensor.id}:${JSON.stringify(coordinates)}`;
+    const key = `${tensor.id}:${coordinatesKey(coordinates)}`;
     const known = this.#memo.get(key);
     if (known !== undefined) return known;
     const index = this.#build(tensor, coordinates);
@@ -122,13 +129,29 @@ class BodyBuilder {
   }
 
   #push(expression: Expression): number {
-    const key = JSON.stringify(expression, (_, value) =>
-      Object.is(value, -0) ? "-0" : typeof value === "number" && !Number.isFinite(value) ? String(value) : value,
-    );
+    const key = expressionKey(expression);
     const known = this.#memo.get(key);
     if (known !== undefined) return known;
     this.#memo.set(key, this.expressions.length);
     return this.expressions.push(expression) - 1;
+  }
+}
+
+/** Text that equal expressions share. */
+function expressionKey(expression: Expression): string {
+  switch (expression.kind) {
+    case "apply":
+      return `${expression.op} ${expression.dtype} ${expression.arguments}`;
+    case "load":
+      return `load ${expression.input} ${expression.view.offset} ${expression.view.strides}`;
+    case "index":
+      return `index ${expression.dtype} ${expression.view.offset} ${expression.view.strides}`;
+    case "constant":
+      return `constant ${expression.dtype} ${Object.is(expression.value, -0) ? "-0" : expression.value} ${expression.float64}`;
+    case "scalar":
+      return `scalar ${expression.slot}`;
+    case "core":
+      return `core ${expression.result}`;
   }
 }
 

@@ -24,6 +24,8 @@ const EPILOGUE_LIMIT = 16;
 class Fuser {
   readonly #groupOf = new Map<Tensor, Group>();
   readonly #needs = new Map<Tensor, readonly Tensor[]>();
+  /** A group never changes: merging makes a new one. */
+  readonly #groupNeeds = new WeakMap<Group, readonly Tensor[]>();
   readonly #users = new Map<Tensor, Set<Tensor>>();
   readonly #roots: ReadonlySet<Tensor>;
   readonly #context: EmitContext;
@@ -64,10 +66,16 @@ class Fuser {
   }
 
   /** Tensors outside the group that it reads. */
-  needs(group: Group): Tensor[] {
-    return [...new Set(group.members.flatMap((member) => this.#needs.get(member) ?? []))].filter(
-      (need) => !group.members.includes(need),
-    );
+  needs(group: Group): readonly Tensor[] {
+    let needs = this.#groupNeeds.get(group);
+    if (!needs) {
+      const members = new Set(group.members);
+      needs = [...new Set(group.members.flatMap((member) => this.#needs.get(member) ?? []))].filter(
+        (need) => !members.has(need),
+      );
+      this.#groupNeeds.set(group, needs);
+    }
+    return needs;
   }
 
   #dependencies(group: Group): Set<Group> {

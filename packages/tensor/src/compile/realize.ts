@@ -50,8 +50,13 @@ interface Cone {
 export function realize(graph: Graph, maxLoads: number): Set<Tensor> {
   const tensors = topological(graph);
   const users = new Map<Tensor, Tensor[]>();
-  for (const tensor of tensors)
-    for (const input of tensor.inputs) users.set(input, [...(users.get(input) ?? []), tensor]);
+  for (const tensor of tensors) {
+    for (const input of tensor.inputs) {
+      const list = users.get(input);
+      if (list) list.push(tensor);
+      else users.set(input, [tensor]);
+    }
+  }
 
   const realized = new Set<Tensor>(roots(graph));
   for (const tensor of tensors) {

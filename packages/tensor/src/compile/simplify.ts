@@ -9,7 +9,7 @@ import { coreOps, elementwiseOps, elementwiseRows, leaves, movements } from "../
 import type { ConstantAttrs } from "../ops/leaf.ts";
 import type { MatmulAttrs } from "../ops/matmul.ts";
 import type { TransposeAttrs } from "../ops/movement.ts";
-import { withLayer } from "../scope.ts";
+import { withLayer, withoutSites } from "../scope.ts";
 import { sameShape } from "../shape.ts";
 import { create, type Tensor } from "../tensor.ts";
 import { type Graph, mapGraph, topological } from "./graph.ts";
@@ -112,6 +112,10 @@ function subexpressionKey(tensor: Tensor, ids: ReadonlyMap<Tensor, number>): str
 
 /** The simplified graph; every tensor keeps the layer path of the one it stands for. */
 export function simplify(graph: Graph): Graph {
+  return withoutSites(() => simplified(graph));
+}
+
+function simplified(graph: Graph): Graph {
   const replacement = new Map<Tensor, Tensor>();
   const ids = new Map<Tensor, number>();
   const unique = new Map<string, Tensor>();

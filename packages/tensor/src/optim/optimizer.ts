@@ -5,7 +5,7 @@
  */
 import { GradientError, TraceError } from "../errors.ts";
 import { grad } from "../grad.ts";
-import { withLayer } from "../scope.ts";
+import { layerOf, withLayer } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
 import { afterScalars, hostScalar, requireTrace } from "../trace.ts";
 import { Variable } from "../variable.ts";
@@ -72,9 +72,7 @@ export abstract class Optimizer {
         });
       }
       trace.updaters.set(parameter, this);
-      withLayer(parameter.name.slice(0, Math.max(0, parameter.name.lastIndexOf("."))), () =>
-        this.update(parameter, gradient, scalar),
-      );
+      withLayer(layerOf(parameter.name), () => this.update(parameter, gradient, scalar));
     }
   }
 
