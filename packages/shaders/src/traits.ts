@@ -7,6 +7,8 @@ export interface TraitOptions {
   readonly maxBindingBytes?: number;
   /** Forces a kernel family where it can do the job: `subgroup`, `tiled` or `direct`. */
   readonly family?: string;
+  /** Chooses kernels as for a CPU device, or as for a GPU, whatever the device is; for tests. */
+  readonly software?: boolean;
 }
 
 /** Browsers give software adapters no kind of their own; their names tell. */
@@ -18,11 +20,11 @@ export function isSoftware({ kind, info }: Pick<OpenedDevice, "kind" | "info">):
   return SOFTWARE_NAMES.test(`${info.vendor} ${info.architecture} ${info.device} ${info.description}`);
 }
 
-export function traitsOf(opened: OpenedDevice, { maxBindingBytes, family }: TraitOptions = {}): DeviceTraits {
+export function traitsOf(opened: OpenedDevice, { maxBindingBytes, family, software }: TraitOptions = {}): DeviceTraits {
   const { limits } = opened;
   return {
     subgroupSize: opened.subgroupSize ?? 0,
-    software: isSoftware(opened),
+    software: software ?? isSoftware(opened),
     maxBindingBytes: Math.min(maxBindingBytes ?? Infinity, limits.maxStorageBufferBindingSize),
     offsetAlignment: limits.minStorageBufferOffsetAlignment,
     maxWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,

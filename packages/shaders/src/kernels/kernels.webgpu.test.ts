@@ -25,15 +25,16 @@ const cpu: Backend = cpuBackend();
 let whole: WebGpuBackend;
 let windowed: WebGpuBackend;
 let direct: WebGpuBackend;
-let tiled: WebGpuBackend;
+/** Chooses kernels as on a GPU: tiles and reductions in workgroup memory, large workgroups. */
+let hardware: WebGpuBackend;
 
 beforeAll(async () => {
   whole = await openWith();
   windowed = await openWith({ maxBindingBytes: TINY });
   direct = await openWith({ family: "direct" });
-  tiled = await openWith({ family: "tiled" });
+  hardware = await openWith({ software: false });
 });
-afterAll(() => Promise.all([whole, windowed, direct, tiled].map((backend) => backend?.close())));
+afterAll(() => Promise.all([whole, windowed, direct, hardware].map((backend) => backend?.close())));
 
 const valuesOf = (kernel: Kernel, seed: number): TypedArray[] => kernel.inputs.map((type, i) => noise(type, seed + i));
 
@@ -251,7 +252,7 @@ describe("reduce", () => {
     await fc.assert(
       fc.asyncProperty(kernels, seeds, async (kernel, seed) => {
         // sums that cancel keep the rounding errors of their terms
-        for (const backend of [whole, windowed, direct]) await expectEqual(backend, kernel, seed, 3e-5);
+        for (const backend of [whole, windowed, direct, hardware]) await expectEqual(backend, kernel, seed, 3e-5);
       }),
       { numRuns: RUNS },
     );
@@ -286,7 +287,7 @@ describe("reduce", () => {
     ["nothing to reduce", rows(6, 0, "max")],
   ])("%s", async (_, kernel, tolerance = 3e-6) => {
     // the sum of 300,001 values in [-1, 1) is small beside what it is made of
-    for (const backend of [whole, direct]) await expectEqual(backend, kernel, 11, tolerance);
+    for (const backend of [whole, direct, hardware]) await expectEqual(backend, kernel, 11, tolerance);
     const first = await runKernel(whole, kernel, valuesOf(kernel, 11));
     expect(await runKernel(whole, kernel, valuesOf(kernel, 11)), "the same bits again").toEqual(first);
   });
@@ -297,7 +298,7 @@ describe("reduce", () => {
         const kernel = rows(2, 100, op);
         const x = noise(kernel.inputs[0], 4);
         x[at] = Number.NaN;
-        for (const backend of [whole, direct]) {
+        for (const backend of [whole, direct, hardware]) {
           const [[first, second]] = await runKernel(backend, kernel, [x]);
           expect(first).toBeNaN();
           expect(second).not.toBeNaN();
@@ -324,7 +325,7 @@ describe("reduce", () => {
           body: [{ kind: "core", result: 0, dtype }],
           outputs: [output([5], 0, dtype)],
         };
-        for (const backend of [whole, windowed, direct]) await expectEqual(backend, kernel, 2, 0);
+        for (const backend of [whole, windowed, direct, hardware]) await expectEqual(backend, kernel, 2, 0);
       }
     }
   });
@@ -389,7 +390,7 @@ describe("matmul", () => {
     await fc.assert(
       fc.asyncProperty(products, seeds, async (product, seed) => {
         const kernel = productKernel(product);
-        for (const backend of [whole, direct, tiled, windowed]) await expectEqual(backend, kernel, seed, 2e-6);
+        for (const backend of [whole, direct, hardware, windowed]) await expectEqual(backend, kernel, seed, 2e-6);
       }),
       { numRuns: RUNS / 4 },
     );
@@ -413,7 +414,7 @@ describe("matmul", () => {
     shape(300, 1, 500, true, true),
     shape(520, 516, 33, false, true),
   ])("shapes that break others: %o", async (product) => {
-    for (const backend of [whole, direct, tiled]) await expectEqual(backend, productKernel(product), 9, 3e-6);
+    for (const backend of [whole, direct, hardware]) await expectEqual(backend, productKernel(product), 9, 3e-6);
   });
 
   test("what lies beside a factor stays out of the sums", async () => {
@@ -421,7 +422,7 @@ describe("matmul", () => {
     const kernel = productKernel(shape(2, 8, 5, false, false));
     const [a, b] = valuesOf(kernel, 1);
     a.fill(Number.NaN, 5);
-    for (const backend of [whole, direct, tiled]) {
+    for (const backend of [whole, direct, hardware]) {
       const [c] = await runKernel(backend, kernel, [a, b]);
       expect(Array.from(c.slice(0, 8)).some(Number.isNaN)).toBe(false);
       expect(Array.from(c.slice(8)).every(Number.isNaN)).toBe(true);
@@ -429,7 +430,7 @@ describe("matmul", () => {
   });
 
   test("an empty inner size gives zeros", async () => {
-    for (const backend of [whole, direct, tiled])
+    for (const backend of [whole, direct, hardware])
       await expectEqual(backend, productKernel(shape(3, 4, 0, false, false)), 1, 0);
   });
 });

@@ -19,8 +19,8 @@ import {
 const SIDE = 16;
 /** Elements of workgroup memory of each factor: together 16 KiB, which every device offers. */
 const SLICE = 2048;
-/** Parts smaller than this in either direction leave most of a 128 x 128 tile idle. */
-const LARGE = 512;
+/** Fewer large tiles than this leave multiprocessors of a large GPU idle: then small ones are faster. */
+const ENOUGH_TILES = 128;
 
 const LANES = ["x", "y", "z", "w"];
 
@@ -30,7 +30,8 @@ export function tiledDispatch(
   traits: DeviceTraits,
 ): Dispatch {
   const [M, N, K] = [pass.m, pass.n, pass.k].map(lengthOf);
-  const own = M >= LARGE && N >= LARGE ? 8 : 4;
+  const largeTiles = Math.ceil(M / (8 * SIDE)) * Math.ceil(N / (8 * SIDE)) * lengthOf(pass.batch);
+  const own = largeTiles >= ENOUGH_TILES ? 8 : 4;
   const tile = SIDE * own;
   const depth = SLICE / tile;
   const shader = new ShaderBuilder(pass.kernel, overwrites, traits);
@@ -85,9 +86,9 @@ export function tiledDispatch(
       const aValues = Array.from({ length: halves }, (_, half) => read("aSlice", y, half));
       const bValues = Array.from({ length: halves }, (_, half) => read("bSlice", x, half));
       for (let i = 0; i < own; i++) {
-        bValues.forEach((value, half) =>
-          shader.line(`${sums[i * halves + half]} += ${aValues[i >> 2]}.${LANES[i % 4]} * ${value};`),
-        );
+        for (const [half, value] of bValues.entries()) {
+          shader.line(`${sums[i * halves + half]} += ${aValues[i >> 2]}.${LANES[i % 4]} * ${value};`);
+        }
       }
     });
     shader.line("workgroupBarrier();");
