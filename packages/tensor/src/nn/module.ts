@@ -22,7 +22,7 @@ export abstract class Module<Output = Tensor> {
   /** Whether layers such as BatchNorm and Dropout behave as in training; read at trace time. */
   training = true;
   #path: string | undefined;
-  readonly #hooks = new Set<ForwardHook>();
+  readonly #hooks = new Set<{ readonly hook: ForwardHook }>();
 
   abstract forward(...inputs: Operand[]): Output;
 
@@ -31,7 +31,7 @@ export abstract class Module<Output = Tensor> {
     if (this.#path === undefined) this.named("");
     return withLayer(this.path, () => {
       let output: unknown = this.forward(...(inputs as Operand[]));
-      for (const hook of this.#hooks) output = hook(this, inputs as readonly Operand[], output) ?? output;
+      for (const { hook } of this.#hooks) output = hook(this, inputs as readonly Operand[], output) ?? output;
       return output as ReturnType<this["forward"]>;
     });
   }
@@ -48,10 +48,11 @@ export abstract class Module<Output = Tensor> {
     return this;
   }
 
-  /** Adds a forward hook; the returned function removes it. */
+  /** Adds a forward hook, which runs as often as it was added; the returned function removes it. */
   registerForwardHook(hook: ForwardHook): () => void {
-    this.#hooks.add(hook);
-    return () => this.#hooks.delete(hook);
+    const entry = { hook };
+    this.#hooks.add(entry);
+    return () => this.#hooks.delete(entry);
   }
 
   /** Direct submodules by name. */
