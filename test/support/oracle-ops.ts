@@ -1,5 +1,6 @@
 // How the ops of ops.json are built from the tensor package: modules where there are some, with torch's parameter names.
 
+import { BasicBlock } from "@guidance/guidance";
 import {
   adaptiveAvgPool2d,
   batchNorm,
@@ -10,7 +11,6 @@ import {
   linear,
   logSoftmax,
   nn,
-  type Operand,
   softmax,
   type Tensor,
   topKCorrect,
@@ -24,7 +24,6 @@ export interface OpAttrs {
   readonly kernel: number;
   readonly stride: number;
   readonly padding: number;
-  readonly downsample: boolean;
   readonly p: number;
   readonly out: number;
   readonly dim: number;
@@ -54,33 +53,6 @@ function layer(make: (attrs: OpAttrs, shapes: Shapes) => nn.Module): Builder {
 /** An op that is a function of the inputs. */
 function plain(call: (inputs: Readonly<Record<string, Tensor>>, attrs: OpAttrs) => Tensor): Builder {
   return (attrs) => ({ outputs: (inputs) => ({ out: call(inputs, attrs) }) });
-}
-
-/** torchvision's BasicBlock. */
-class BasicBlock extends nn.Module {
-  readonly conv1: nn.Conv2d;
-  readonly bn1: nn.BatchNorm2d;
-  readonly conv2: nn.Conv2d;
-  readonly bn2: nn.BatchNorm2d;
-  readonly downsample: nn.Sequential | undefined;
-
-  constructor(inputs: number, outputs: number, stride: number, downsample: boolean, epsilon: number) {
-    super();
-    this.conv1 = new nn.Conv2d(inputs, outputs, 3, { stride, padding: 1, bias: false });
-    this.bn1 = new nn.BatchNorm2d(outputs, { epsilon });
-    this.conv2 = new nn.Conv2d(outputs, outputs, 3, { padding: 1, bias: false });
-    this.bn2 = new nn.BatchNorm2d(outputs, { epsilon });
-    if (downsample) {
-      const shortcut = new nn.Conv2d(inputs, outputs, 1, { stride, bias: false });
-      this.downsample = new nn.Sequential(shortcut, new nn.BatchNorm2d(outputs, { epsilon }));
-    }
-  }
-
-  forward(x: Operand): Tensor {
-    const inner = this.bn1.call(this.conv1.call(x)).relu();
-    const outer = this.bn2.call(this.conv2.call(inner));
-    return outer.add(this.downsample?.call(x) ?? x).relu();
-  }
 }
 
 /** Each op of the fixture by name; one that is absent is not built. */
@@ -117,7 +89,5 @@ export const opBuilders: Readonly<Record<string, Builder>> = {
     const hidden = batchNorm(linear(x, w1, b1), g, b, eps).output.relu();
     return linear(hidden, w2, b2);
   }),
-  basicblock: layer(({ stride, downsample, eps }, { "conv1.weight": [outputs, inputs] }) => {
-    return new BasicBlock(inputs, outputs, stride, downsample, eps);
-  }),
+  basicblock: layer(({ stride }, { "conv1.weight": [outputs, inputs] }) => new BasicBlock(inputs, outputs, stride)),
 };
