@@ -141,9 +141,36 @@ export function emitTileStores(
   sums: readonly string[],
   places: readonly GridPlace[],
 ): void {
+  const { correlation } = part;
+  const sizes = [correlation.images, correlation.rows, ...correlation.plane];
   const rows = shader.param("rows", "u32", part.rows[1] - part.rows[0]);
+  const first = shader.param("firstRow", "u32", part.rows[0]);
+  const pitch = shader.param("resultPlane", "u32", sizes[2] * sizes[3]);
+  const results = places.map((place) => emitResultPlace(shader, part, place));
   const live = places.map((place) => place.live);
-  emitRows(shader, { firstRow, rows, sums, live }, (row, j, sum) => emitStore(shader, part, row, places[j], sum));
+  emitRows(shader, { firstRow, rows, sums, live }, (row, j, sum) => {
+    const { n, h, w, start } = results[j];
+    const m = shader.let("m", `${row} + ${first}`);
+    const linear = shader.let("index", `${start} + ${m} * ${pitch}`);
+    const place = knownPlace(shader, sizes, [n, m, h, w], linear, "result");
+    if (part.scratch === undefined) emitStores(shader, shader.kernel, { place, results: [sum] });
+    else emitScratchStore(shader, elementCount(sizes), linear, sum, part.scratch === "add");
+  });
+}
+
+/** Where a place lies in the result: its coordinates and its element in row 0, as u32 names. */
+function emitResultPlace(shader: ShaderBuilder, { correlation, images }: CorrelationPart, place: GridPlace) {
+  const { rows, spread, shift, plane } = correlation;
+  const spreadOf = (axis: number, coordinate: string) =>
+    spread[axis] === 1
+      ? coordinate
+      : `${coordinate} * ${shader.param(`spread${axis}`, "i32", spread[axis])} + ${shader.param(`shift${axis}`, "i32", shift[axis])}`;
+  const n = shader.let("n", `u32(${place.image}) + ${shader.param("firstImage", "u32", images[0])}`);
+  const h = shader.let("h", `u32(${spreadOf(0, place.y)})`);
+  const w = shader.let("w", `u32(${spreadOf(1, place.x)})`);
+  const image = shader.param("resultImage", "u32", rows * plane[0] * plane[1]);
+  const start = shader.let("start", `${n} * ${image} + ${h} * ${shader.param("resultWidth", "u32", plane[1])} + ${w}`);
+  return { n, h, w, start };
 }
 
 export interface TileRows {
@@ -175,25 +202,6 @@ export function emitRows(
       shader.block(`if (${condition})`, () => store(`(${firstRow} + ${i})`, j, `${values}.${"xyzw"[j]}`));
     });
   });
-}
-
-function emitStore(shader: ShaderBuilder, part: CorrelationPart, row: string, place: GridPlace, sum: string): void {
-  const { correlation, images, rows } = part;
-  const { spread, shift, plane } = correlation;
-  const spreadOf = (axis: number, coordinate: string) =>
-    spread[axis] === 1
-      ? coordinate
-      : `${coordinate} * ${shader.param(`spread${axis}`, "i32", spread[axis])} + ${shader.param(`shift${axis}`, "i32", shift[axis])}`;
-  const coordinates = [
-    shader.let("n", `u32(${place.image}) + ${shader.param("firstImage", "u32", images[0])}`),
-    shader.let("m", `${row} + ${shader.param("firstRow", "u32", rows[0])}`),
-    shader.let("h", `u32(${spreadOf(0, place.y)})`),
-    shader.let("w", `u32(${spreadOf(1, place.x)})`),
-  ];
-  const sizes = [correlation.images, correlation.rows, plane[0], plane[1]];
-  const at = knownPlace(shader, sizes, coordinates, undefined, "result");
-  if (part.scratch === undefined) emitStores(shader, shader.kernel, { place: at, results: [sum] });
-  else emitScratchStore(shader, elementCount(sizes), at.linear(), sum, part.scratch === "add");
 }
 
 /** Stores a bare sum in scratch 0 at `element`, which holds `total` elements, or adds it to what is there. */

@@ -24,13 +24,15 @@ export interface WeightGradPart {
   readonly scratch?: "write" | "add";
 }
 
-/** One column of the matrix: a tap of one input channel, as WGSL names. Columns are ordered (r, s, c). */
+/** One column of the matrix: a tap of one input channel, as u32 names. Columns are ordered (r, s, c). */
 export interface WeightColumn {
   readonly live: string;
   readonly c: string;
-  /** u32 and i32 names of the tap's coordinates. */
   readonly r: string;
   readonly s: string;
+  /** Element of the weight in row 0. */
+  readonly weight: string;
+  /** The tap's offset from the place in x: i32 names. */
   readonly top: string;
   readonly left: string;
   /** Element of x under this tap at place (0, 0) of an image at element 0 (i32). */
@@ -106,7 +108,9 @@ export function emitColumn(
     "start",
     `i32(${tap.remainder}) * ${plane} + ${top} * ${frame.width} + ${left} + ${frame.xStart}`,
   );
-  return { live, c: tap.remainder, r: position.quotient, s: position.remainder, top, left, start };
+  const taps = shader.param("taps", "u32", R * S);
+  const weight = shader.let("weight", `${tap.remainder} * ${taps} + ${tapNumber}`);
+  return { live, c: tap.remainder, r: position.quotient, s: position.remainder, weight, top, left, start };
 }
 
 /** A walk over the pixels (n, p, q) of a batch in order, all i32 variables. */
@@ -202,13 +206,15 @@ export function emitWeightGradStores(
   const live = columns.map((column) => column.live);
   emitRows(shader, { firstRow, rows: frame.rows, sums, live }, (row, j, sum) => {
     const o = shader.let("o", `${row} + ${shader.param("firstRow", "u32", part.rows[0])}`);
-    const place = knownPlace(shader, shape, [o, columns[j].c, columns[j].r, columns[j].s], undefined, "result");
+    const { c, r, s, weight } = columns[j];
+    const linear = shader.let("index", `${o} * ${frame.columnCount} + ${weight}`);
     if (part.scratch === undefined) {
+      const place = knownPlace(shader, shape, [o, c, r, s], linear, "result");
       emitStores(shader, shader.kernel, { place, results: [sum] });
       return;
     }
     const count = elementCount(shape);
-    const element = `${split} * ${shader.param("slice", "u32", count)} + ${place.linear()}`;
+    const element = `${split} * ${shader.param("slice", "u32", count)} + ${linear}`;
     emitScratchStore(shader, part.splits * count, element, sum, part.scratch === "add");
   });
 }
