@@ -83,17 +83,20 @@ export const elementwiseRows: Readonly<Record<ElementwiseName, Row>> = {
     return `select(select(${x}, ${one(-1)}, ${x} < ${zero(context)}), ${one(1)}, ${x} > ${zero(context)})`;
   },
   floor: ([x], { scalar }) => (scalar === "f32" ? `floor(${x})` : x),
-  exp: builtin("exp"),
+  exp: own("expAccurate"),
   expm1: own("expm1Accurate"),
   log: own("logAccurate"),
   log1p: own("log1pAccurate"),
   sqrt: builtin("sqrt"),
   reciprocal: ([x], { scalar, type }) => `${type("f32")}(1) / ${asFloat(x, scalar, type)}`,
-  sin: builtin("sin"),
-  cos: builtin("cos"),
+  sin: own("sinAccurate"),
+  cos: own("cosAccurate"),
   tanh: own("tanhAccurate"),
   // exp overflows to infinity for very negative x, and 1 / infinity is the right 0
-  sigmoid: ([x], { scalar, type }) => `${type("f32")}(1) / (${type("f32")}(1) + exp(-${asFloat(x, scalar, type)}))`,
+  sigmoid: ([x], { scalar, type, call }) => {
+    const one = `${type("f32")}(1)`;
+    return `${one} / (${one} + ${call("expAccurate", `-${asFloat(x, scalar, type)}`)})`;
+  },
   // max(x, 0) would turn NaN into 0
   relu: ([x], context) => {
     if (context.scalar === "bool" || context.scalar === "u32") return x;

@@ -1,7 +1,8 @@
 /**
- * Functions that WGSL lacks or computes badly. Measured on a software driver: log is off by 6e-6 absolute, tanh
- * has no relative accuracy near 0, pow(0.999, t) is off by 6e-4, and comparisons such as x != x are folded to
- * false. Those here are good to about 1e-6 relative everywhere, use no fused multiply-add, and keep NaN.
+ * Functions that WGSL lacks or computes badly. Measured on lavapipe: log is off by 6e-6 absolute, tanh has no relative
+ * accuracy near 0, pow(0.999, t) is off by 6e-4, and comparisons such as x != x are folded to false; on SwiftShader:
+ * exp(NaN) is infinity, log(0) is -88, sin is off by 5e-5. Those here are good to about 1e-6 relative on every device,
+ * use no fused multiply-add, and keep NaN and infinities. The minimax polynomials are those of Cephes (single precision).
  *
  * Each is text for one width; `T` below stands for `f32` or `vec4<f32>`.
  */
@@ -17,6 +18,9 @@ interface NumericsSource {
 export type NumericsName =
   | "isNaN"
   | "isFiniteBits"
+  | "expAccurate"
+  | "sinAccurate"
+  | "cosAccurate"
   | "logAccurate"
   | "log1pAccurate"
   | "expm1Accurate"
@@ -46,12 +50,43 @@ const ERFC = [0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429]
 /** (tanh(x) - x) / x^3 in x^2 for |x| < 0.625: minimax, Cephes tanhf. */
 const TANH = [-3.33332819422e-1, 1.33314422036e-1, -5.37397155531e-2, 2.06390887954e-2, -5.70498872745e-3];
 
+/** (exp(r) - 1 - r) / r^2 for |r| <= ln(2) / 2: minimax, Cephes expf. */
+const EXP = [5.0000001201e-1, 1.6666665459e-1, 4.1665795894e-2, 8.3334519073e-3, 1.3981999507e-3, 1.98756915e-4];
+
+/** (sin(r) - r) / r^3 and (cos(r) - 1 + r^2 / 2) / r^4 in r^2 for |r| <= pi / 4: minimax, Cephes sinf and cosf. */
+const SIN = [-1.6666654611e-1, 8.3321608736e-3, -1.9515295891e-4];
+const COS = [4.166664568298827e-2, -1.388731625493765e-3, 2.443315711809948e-5];
+
+/** pi / 2 in three parts; the first two have so few bits that their products with 13-bit numbers are exact. */
+const HALF_PI = [1.5703125, 4.837512969970703e-4, 7.549789954891882e-8];
+
 /** 1/3 + z/5 + z^2/7 ...: atanh(s) = s + s z (...), z = s^2 <= 0.0295, where the next term is 2e-9 of the sum. */
 const ATANH = [1 / 3, 1 / 5, 1 / 7, 1 / 9];
 
 /** Rotations and key parity of Threefry-2x32 (see the tensor package's random.ts). */
 const ROTATIONS = [13, 15, 26, 6, 17, 29, 16, 24];
 const PARITY = "0x1bd11bdau";
+
+/**
+ * sin(x + quarters * pi / 2): x is reduced to [-pi/4, pi/4] and a quadrant. Beyond 8192 the reduction loses bits and
+ * the built-in function takes over; for infinities it gives NaN, as it should.
+ */
+function sine(name: string, builtin: string, quarters: 0 | 1): NumericsSource {
+  return {
+    text: ({ T, I }, suffix) => `
+fn ${name}${suffix}(x: ${T}) -> ${T} {
+  let turns = floor(x * ${T}(0.6366197723675814) + ${T}(0.5));
+  let r = ((x - turns * ${T}(${HALF_PI[0]})) - turns * ${T}(${HALF_PI[1]})) - turns * ${T}(${HALF_PI[2]});
+  let z = r * r;
+  let sine = r + r * z * (${polynomial(T, "z", SIN)});
+  let cosine = (${T}(1) - ${T}(0.5) * z) + z * z * (${polynomial(T, "z", COS)});
+  let quadrant = ${I}(turns) + ${I}(${quarters});
+  let value = select(sine, cosine, (quadrant & ${I}(1)) == ${I}(1));
+  let signed = select(value, -value, (quadrant & ${I}(2)) == ${I}(2));
+  return select(signed, ${builtin}(x), (abs(x) > ${T}(8192)) & (abs(x) < ${T}(3e38)));
+}`,
+  };
+}
 
 const sources: Readonly<Record<NumericsName, NumericsSource>> = {
   isNaN: {
@@ -62,9 +97,27 @@ const sources: Readonly<Record<NumericsName, NumericsSource>> = {
     text: ({ T, U, B }, suffix) =>
       `fn isFiniteBits${suffix}(x: ${T}) -> ${B} { return (bitcast<${U}>(x) & ${U}(0x7f800000u)) != ${U}(0x7f800000u); }`,
   },
+  // x = n ln 2 + r: exp(x) = 2^n exp(r). 2^n is made of two factors, so that neither over- nor underflows alone.
+  // The bounds lie where the result is infinite or zero; NaN passes both selects.
+  expAccurate: {
+    text: ({ T, U, I }, suffix) => `
+fn expAccurate${suffix}(value: ${T}) -> ${T} {
+  let above = select(value, ${T}(89), value > ${T}(89));
+  let x = select(above, ${T}(-104), above < ${T}(-104));
+  let n = floor(x * ${T}(1.4426950408889634) + ${T}(0.5));
+  let r = (x - n * ${T}(0.693359375)) - n * ${T}(-2.12194440e-4);
+  let power = ${I}(n);
+  let half = power >> ${U}(1u);
+  let first = bitcast<${T}>((half + ${I}(127)) << ${U}(23u));
+  let second = bitcast<${T}>((power - half + ${I}(127)) << ${U}(23u));
+  return ((r + r * r * (${polynomial(T, "r", EXP)})) + ${T}(1)) * first * second;
+}`,
+  },
+  sinAccurate: sine("sinAccurate", "sin", 0),
+  cosAccurate: sine("cosAccurate", "cos", 1),
   // x = m * 2^e with m in [sqrt(1/2), sqrt(2)); log x = e ln 2 + 2 atanh((m - 1) / (m + 1)). ln 2 is split in two so
-  // that e times its upper part is exact. Subnormals are scaled up first; 0, infinity, negatives and NaN need the
-  // bits of special values, which come from arithmetic on x since literals of them do not exist.
+  // that e times its upper part is exact. Subnormals are scaled up first. Special results are made from the bits of x,
+  // since WGSL has no literals of them: negatives give NaN, 0 gives -infinity.
   logAccurate: {
     text: ({ T, U, I }, suffix) => `
 fn logAccurate${suffix}(x: ${T}) -> ${T} {
@@ -77,10 +130,11 @@ fn logAccurate${suffix}(x: ${T}) -> ${T} {
   let z = s * s;
   let fraction = ${T}(2) * s + ${T}(2) * s * z * (${polynomial(T, "z", ATANH)});
   let value = exponent * ${T}(0.693359375) + (exponent * ${T}(-2.12194440e-4) + fraction);
-  // infinity and NaN of either sign stay themselves; log(0) = -infinity and log(negative) = NaN are the built-in's
   let pattern = bitcast<${U}>(x);
-  let same = (pattern == ${U}(0x7f800000u)) | ((pattern << ${U}(1u)) > ${U}(0xff000000u));
-  return select(value, select(log(x), x, same), (pattern >= ${U}(0x7f800000u)) | (x == ${T}(0)));
+  // infinity and NaN stay themselves
+  let special = select(bitcast<${T}>(pattern | ${U}(0x7fc00000u)), x, pattern == ${U}(0x7f800000u));
+  let unusual = select(value, special, pattern >= ${U}(0x7f800000u));
+  return select(unusual, bitcast<${T}>(pattern | ${U}(0xff800000u)), x == ${T}(0));
 }`,
   },
   // near 0, 1 + x would drop the low bits of x: the series in x / (2 + x) does not
@@ -95,41 +149,44 @@ fn log1pAccurate${suffix}(x: ${T}) -> ${T} {
 }`,
   },
   expm1Accurate: {
+    needs: ["expAccurate"],
     text: ({ T }, suffix) => `
 fn expm1Accurate${suffix}(x: ${T}) -> ${T} {
   let near = x + x * x * (${polynomial(T, "x", EXPM1)});
-  return select(exp(x) - ${T}(1), near, abs(x) < ${T}(0.5));
+  return select(expAccurate${suffix}(x) - ${T}(1), near, abs(x) < ${T}(0.5));
 }`,
   },
   // tanh(x) = 1 - 2 / (exp(2x) + 1); beyond 9.1 it rounds to 1, and the bound keeps exp finite. NaN passes both selects.
   tanhAccurate: {
+    needs: ["expAccurate"],
     text: ({ T }, suffix) => `
 fn tanhAccurate${suffix}(x: ${T}) -> ${T} {
   let z = x * x;
   let near = x + x * z * (${polynomial(T, "z", TANH)});
   let size = select(abs(x), ${T}(10), abs(x) > ${T}(10));
-  let far = ${T}(1) - ${T}(2) / (exp(${T}(2) * size) + ${T}(1));
+  let far = ${T}(1) - ${T}(2) / (expAccurate${suffix}(${T}(2) * size) + ${T}(1));
   return select(select(far, -far, x < ${T}(0)), near, abs(x) < ${T}(0.625));
 }`,
   },
   erfAccurate: {
+    needs: ["expAccurate"],
     text: ({ T }, suffix) => `
 fn erfAccurate${suffix}(x: ${T}) -> ${T} {
   let z = x * x;
   let near = x * ${T}(${ERF_SCALE}) * (${polynomial(T, "z", ERF)});
   let size = select(abs(x), ${T}(6), abs(x) > ${T}(6));
   let t = ${T}(1) / (${T}(1) + ${T}(0.3275911) * size);
-  let far = ${T}(1) - t * (${polynomial(T, "t", ERFC)}) * exp(-size * size);
+  let far = ${T}(1) - t * (${polynomial(T, "t", ERFC)}) * expAccurate${suffix}(-size * size);
   return select(select(far, -far, x < ${T}(0)), near, abs(x) < ${T}(0.75));
 }`,
   },
   // |a|^b = exp(b log|a|), error about 1e-7 * |b log a|. A negative base has the sign of an odd whole exponent and is
   // NaN (sqrt of a negative) for others; whole numbers beyond 2^24 are even. x^0 = 1 for every x.
   powAccurate: {
-    needs: ["logAccurate"],
+    needs: ["logAccurate", "expAccurate"],
     text: ({ T }, suffix) => `
 fn powAccurate${suffix}(a: ${T}, b: ${T}) -> ${T} {
-  let size = exp(b * logAccurate${suffix}(abs(a)));
+  let size = expAccurate${suffix}(b * logAccurate${suffix}(abs(a)));
   let odd = fract(b * ${T}(0.5)) == ${T}(0.5);
   let negative = select(select(sqrt(a), size, floor(b) == b), -size, odd);
   let value = select(size, negative, a < ${T}(0));
