@@ -23,6 +23,8 @@ import fc from "fast-check";
 
 /** One random use of an op. */
 export interface OpCase {
+  /** Whether a derivative exists here: false where arguments may tie. */
+  readonly smooth?: boolean;
   readonly inputs: readonly CaseInput[];
   apply(inputs: readonly Tensor[]): Tensor;
 }
@@ -31,10 +33,12 @@ export interface CaseInput extends TensorType {
   readonly values: Float64Array<ArrayBuffer>;
 }
 
-/** The values of one argument: what a whole number from 0 on, different for each element, becomes. */
+/** The values of one argument: what a whole number from 0 on, different for each element, becomes; the element's index and the case's seed come with it. */
 interface Draw {
   readonly dtype: DType;
-  readonly value: (random: number, index: number) => number;
+  /** Equal values come up, and values at 0. */
+  readonly ties?: boolean;
+  readonly value: (random: number, index: number, seed: number) => number;
 }
 
 /** A well mixed number in [0, 2^32). */
@@ -51,22 +55,24 @@ const floats = (low: number, high: number, offset = 0.03): Draw => ({
   value: (random) => low + (random % Math.max(1, Math.round((high - low) * 8))) / 8 + offset,
 });
 
-/** Like `floats`, and no two of the first thousand equal or near each other. */
+/** A prime above the number of elements of every small case. */
+const PLACES = 1009;
+
+/** Floats in [-2, 2), no two of one tensor closer than 4 / 1009. */
 const distinct: Draw = {
   dtype: "f32",
-  value: (random, index) => (random % 16) / 8 - 1 + 0.0001 * (index + 1),
+  value: (_random, index, seed) => (((index + 1) * (1 + (seed % (PLACES - 1)))) % PLACES) * (4 / PLACES) - 2,
 };
 const integers = (dtype: "i32" | "u32" | "bool", low: number, high: number): Draw => ({
   dtype,
   value: (random) => low + (random % (high - low + 1)),
 });
 const flags = integers("bool", 0, 1);
-/** Few values, so that equal arguments come up. */
-const few = floats(-1, 1, 0);
+const few: Draw = { ...floats(-1, 1, 0), ties: true };
 
 /** A tensor type filled by `draw`. */
 export function caseInput(shape: readonly number[], draw: Draw, seed: number): CaseInput {
-  const values = Float64Array.from({ length: elementCount(shape) }, (_, i) => draw.value(mix(seed, i), i));
+  const values = Float64Array.from({ length: elementCount(shape) }, (_, i) => draw.value(mix(seed, i), i, seed));
   return { shape, dtype: draw.dtype, values };
 }
 
@@ -144,16 +150,19 @@ const elementwiseDraws: { readonly [Name in ElementwiseName]: readonly (readonly
   ],
   equal: [
     [few, few],
+    [signed, other],
     [integers("i32", -1, 1), integers("i32", -1, 1)],
     [integers("u32", 0, 1), integers("u32", 0, 1)],
   ],
   less: [
     [few, few],
+    [signed, other],
     [integers("i32", -1, 1), integers("i32", -1, 1)],
     [integers("u32", 0, 1), integers("u32", 0, 1)],
   ],
   lessEqual: [
     [few, few],
+    [signed, other],
     [integers("i32", -1, 1), integers("i32", -1, 1)],
   ],
   and: [[flags, flags]],
@@ -173,6 +182,7 @@ export function elementwiseCase(name: ElementwiseName, shape: readonly number[],
   const variants = elementwiseDraws[name];
   const draws = variants[seed % variants.length];
   return {
+    smooth: !draws.some(({ ties }) => ties),
     inputs: draws.map((draw, i) => caseInput(shape, draw, seed + 7919 * i)),
     apply: applyOp(elementwiseOps[name], undefined),
   };
@@ -353,6 +363,7 @@ export const coreCases: { readonly [Name in CoreName]: fc.Arbitrary<OpCase> } = 
     };
   }),
   maxPool2dIndex: windows.map((window) => ({
+    smooth: window.seed % 2 === 1,
     inputs: [caseInput([window.N, window.C, ...window.inputSize], window.seed % 2 ? distinct : few, window.seed)],
     apply: applyOp(coreOps.maxPool2dIndex, poolAttrs(window)),
   })),

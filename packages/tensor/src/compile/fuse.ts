@@ -9,6 +9,7 @@ import type { Tensor } from "../tensor.ts";
 import { type EmitContext, type EmittedKernel, emit, type Group, groupSize } from "./emit.ts";
 import { type Graph, roots, topological } from "./graph.ts";
 import { readsScalars } from "./kernel.ts";
+import { Order } from "./order.ts";
 import { aliasOf, isBufferLeaf, realize } from "./realize.ts";
 
 export interface FuseOptions {
@@ -21,12 +22,16 @@ export interface FuseOptions {
 /** Longer epilogues of a matmul or convolution make its unrolled stores slow to compile. */
 const EPILOGUE_LIMIT = 16;
 
+/** Single tensors in creation order come after what they need; merged groups by their oldest member. */
+const byAge = (a: Group, b: Group): number => a.members[0].id - b.members[0].id;
+
 class Fuser {
   readonly #groupOf = new Map<Tensor, Group>();
   readonly #needs = new Map<Tensor, readonly Tensor[]>();
   /** A group never changes: merging makes a new one. */
   readonly #groupNeeds = new WeakMap<Group, readonly Tensor[]>();
   readonly #users = new Map<Tensor, Set<Tensor>>();
+  readonly #order: Order<Group>;
   readonly #roots: ReadonlySet<Tensor>;
   readonly #context: EmitContext;
   readonly #options: FuseOptions;
@@ -44,6 +49,10 @@ class Fuser {
       this.#needs.set(tensor, needs);
       for (const need of needs) this.#users.set(need, (this.#users.get(need) ?? new Set()).add(tensor));
     }
+    this.#order = new Order(this.groups.sort(byAge), {
+      needs: (group) => this.#dependencies(group),
+      users: (group) => this.#dependents(group),
+    });
   }
 
   get groups(): Group[] {
@@ -82,27 +91,17 @@ class Fuser {
     return new Set(this.needs(group).flatMap((need) => this.#groupOf.get(need) ?? []));
   }
 
+  #dependents(group: Group): Set<Group> {
+    const users = group.members.flatMap((member) => [...(this.#users.get(member) ?? [])]);
+    return new Set(users.map((user) => this.#groupOf.get(user) as Group).filter((user) => user !== group));
+  }
+
   /** Members that others read or that the graph returns. */
   stored(group: Group): Tensor[] {
     return group.members.filter(
       (member) =>
         this.#roots.has(member) || [...(this.#users.get(member) ?? [])].some((user) => !group.members.includes(user)),
     );
-  }
-
-  /** Whether `from` needs `target` through at least one other group (or at all, with `direct`). */
-  #reaches(from: Group, target: Group, direct: boolean): boolean {
-    const oldest = target.members[0].id;
-    const seen = new Set<Group>([from]);
-    const stack = [...this.#dependencies(from)].filter((group) => direct || group !== target);
-    for (let group = stack.pop(); group; group = stack.pop()) {
-      if (group === target) return true;
-      if (seen.has(group)) continue;
-      seen.add(group);
-      // members are in creation order and ids grow along dependencies
-      if (group.members[group.members.length - 1].id > oldest) stack.push(...this.#dependencies(group));
-    }
-    return false;
   }
 
   emit(group: Group): EmittedKernel | undefined {
@@ -117,7 +116,10 @@ class Fuser {
     };
     for (const member of merged.members) this.#groupOf.set(member, merged);
     const emitted = this.emit(merged);
-    if (emitted && this.#fits(emitted)) return merged;
+    if (emitted && this.#fits(emitted)) {
+      this.#order.merge([a, b], merged);
+      return merged;
+    }
     for (const group of [a, b]) for (const member of group.members) this.#groupOf.set(member, group);
     return undefined;
   }
@@ -131,7 +133,7 @@ class Fuser {
 
   /** Elementwise groups into the group before them. */
   mergeDown(): void {
-    for (const start of this.groups.sort((a, b) => a.members[0].id - b.members[0].id)) {
+    for (const start of this.groups.sort(byAge)) {
       let group = this.#groupOf.get(start.members[0]) as Group;
       if (group.cores.length > 0) continue;
       const size = groupSize(group);
@@ -142,7 +144,7 @@ class Fuser {
       );
       for (const other of before) {
         if (other.cores.length > 0 && group.cores.length > 0) continue;
-        if (this.#reaches(group, other, false)) continue;
+        if (this.#order.reaches(group, other, false)) continue;
         group = this.#tryMerge(other, group) ?? group;
       }
     }
@@ -154,11 +156,12 @@ class Fuser {
       let candidates = [
         ...new Set([...(this.#users.get(shared) ?? [])].map((user) => this.#groupOf.get(user) as Group)),
       ];
-      candidates = candidates.sort((a, b) => a.members[0].id - b.members[0].id);
+      candidates = candidates.sort(byAge);
       for (let i = 0; i < candidates.length; i++) {
         for (let j = i + 1; j < candidates.length; j++) {
           const [a, b] = [candidates[i], candidates[j]];
-          if (!this.#siblings(a, b, shared) || this.#reaches(b, a, true) || this.#reaches(a, b, true)) continue;
+          if (!this.#siblings(a, b, shared) || this.#order.reaches(b, a, true) || this.#order.reaches(a, b, true))
+            continue;
           const merged = this.#tryMerge(a, b);
           if (!merged) continue;
           candidates[i] = merged;

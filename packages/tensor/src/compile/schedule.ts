@@ -54,5 +54,6 @@ export function schedule(kernels: readonly EmittedKernel[], oldValueOf: Readonly
       if (left === 0) ready.push(user);
     }
   }
+  if (result.length < kernels.length) throw new Error(`${kernels.length - result.length} kernels need each other`);
   return result;
 }
