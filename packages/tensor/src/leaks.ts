@@ -3,24 +3,22 @@
  * late and too rarely to be the memory model.
  */
 interface Closable {
+  readonly isOpen: boolean;
   close(): void;
 }
 
-const registry = new FinalizationRegistry<{ what: string; owner: Closable; state: { closed: boolean } }>(
-  ({ what, owner, state }) => {
-    if (state.closed) return;
-    console.warn(`${what} was dropped without close(): its memory is freed now, much later than it could have been`);
-    owner.close();
-  },
-);
+interface Dropped {
+  readonly what: string;
+  readonly owner: Closable;
+}
 
-/** Warns (and closes `owner`) when `target` is collected before `owner.close()` was called. */
+const registry = new FinalizationRegistry<Dropped>(({ what, owner }) => {
+  if (!owner.isOpen) return;
+  console.warn(`${what} was dropped without close(): its memory is freed now, much later than it could have been`);
+  owner.close();
+});
+
+/** Warns (and closes `owner`) when `target` is collected while `owner` is open; `owner` must not hold `target`. */
 export function reportIfDropped(target: object, what: string, owner: Closable): void {
-  const state = { closed: false };
-  const close = owner.close.bind(owner);
-  owner.close = () => {
-    state.closed = true;
-    close();
-  };
-  registry.register(target, { what, owner, state });
+  registry.register(target, { what, owner });
 }

@@ -77,7 +77,7 @@ export async function compile<I extends Inputs, O extends Outputs>(
     close: () => runner.close(),
     [Symbol.asyncDispose]: async () => runner.close(),
   });
-  reportIfDropped(step, "Step", runner);
+  reportIfDropped(step, `Step (${runner.plan.outputs.map(({ name }) => name).join(", ")})`, runner);
   return step as unknown as Step<I, O>;
 }
 
@@ -215,6 +215,10 @@ class Runner {
       else view.setUint32(4 * i, value, true);
     });
     this.#backend.write(this.#buffers[this.plan.scalarsBuffer], new Uint8Array(cells));
+  }
+
+  get isOpen(): boolean {
+    return this.#program !== undefined;
   }
 
   close(): void {

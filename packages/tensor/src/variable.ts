@@ -6,6 +6,7 @@
 import type { Backend, DeviceBuffer } from "./backend/backend.ts";
 import { allocateArray, type DType, type TypedArray, viewAs } from "./dtype.ts";
 import { BackendError, formatShape, ShapeError, ValueError } from "./errors.ts";
+import { reportIfDropped } from "./leaks.ts";
 import { leaves } from "./ops/index.ts";
 import { captureSite, describeSite } from "./scope.ts";
 import { elementCount, sameShape } from "./shape.ts";
@@ -22,6 +23,28 @@ export interface VariableOptions {
   readonly trainable?: boolean;
 }
 
+/** The buffer of a Variable on a backend; it does not hold the Variable, so a dropped one can be reported. */
+class Home {
+  readonly backend: Backend;
+  readonly buffer: DeviceBuffer;
+  isOpen = true;
+  readonly #forget: () => void;
+
+  constructor(backend: Backend, values: TypedArray, label: string) {
+    this.backend = backend;
+    this.buffer = backend.allocate(values.byteLength, label);
+    backend.write(this.buffer, values);
+    this.#forget = backend.onClose(() => this.close());
+  }
+
+  close(): void {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    this.#forget();
+    this.backend.free(this.buffer);
+  }
+}
+
 export class Variable extends Operand {
   readonly shape: readonly number[];
   readonly dtype: DType;
@@ -29,7 +52,7 @@ export class Variable extends Operand {
   /** Torch `state_dict` path, prefixed by the root module's role; set by the root module. */
   name: string;
   #value: InitialValue;
-  #home: { backend: Backend; buffer: DeviceBuffer; forget: () => void } | undefined;
+  #home: Home | undefined;
 
   constructor(
     shape: readonly number[],
@@ -65,17 +88,15 @@ export class Variable extends Operand {
     trace.assign(this, next);
   }
 
-  /** Name of the backend it lives on, if any. */
+  /** The backend it lives on, if any. */
   get backend(): Backend | undefined {
-    return this.#home?.backend;
+    return this.#home?.isOpen ? this.#home.backend : undefined;
   }
 
   /** A copy of the elements. */
   async read(): Promise<TypedArray> {
-    if (this.#home) {
-      const { backend, buffer } = this.#home;
-      return viewAs(await backend.read(buffer), this.dtype, backend.precision, this.size);
-    }
+    const home = this.#openHome();
+    if (home) return viewAs(await home.backend.read(home.buffer), this.dtype, home.backend.precision, this.size);
     return this.#materialize(this.#value instanceof Float64Array ? "float64" : "float32");
   }
 
@@ -89,37 +110,45 @@ export class Variable extends Operand {
       });
     }
     this.#value = values;
-    if (this.#home) this.#home.backend.write(this.#home.buffer, this.#materialize(this.#home.backend.precision));
+    if (this.#home?.isOpen)
+      this.#home.backend.write(this.#home.buffer, this.#materialize(this.#home.backend.precision));
+    else this.#home = undefined;
   }
 
   /** The device buffer on `backend`, made and filled on first use. */
   bind(backend: Backend): DeviceBuffer {
-    if (this.#home && this.#home.backend !== backend) {
+    const home = this.#openHome();
+    if (home && home.backend !== backend) {
       throw new BackendError({
         what: `variable "${this.name}"`,
-        facts: `it lives on ${this.#home.backend.name} but is used on ${backend.name}`,
+        facts: `it lives on ${home.backend.name} but is used on ${backend.name}`,
         expected: "one backend",
         hint: "Move values with stateDict and loadStateDict",
       });
     }
-    if (!this.#home) {
-      const values = this.#materialize(backend.precision);
-      const buffer = backend.allocate(values.byteLength, this.name);
-      backend.write(buffer, values);
-      const forget = backend.onClose(() => {
-        this.#home = undefined;
-      });
-      this.#home = { backend, buffer, forget };
-    }
+    if (home) return home.buffer;
+    const values = this.#materialize(backend.precision);
+    this.#home = new Home(backend, values, this.name);
+    reportIfDropped(this, `Variable "${this.name}"`, this.#home);
     return this.#home.buffer;
   }
 
-  /** Frees the device buffer; the value is lost. */
+  /** Frees the device buffer; the value is lost until it is written again. */
   close(): void {
-    if (!this.#home) return;
-    this.#home.backend.free(this.#home.buffer);
-    this.#home.forget();
-    this.#home = undefined;
+    this.#home?.close();
+  }
+
+  /** Where the value is; a value that went with its buffer is an error, not the initial value again. */
+  #openHome(): Home | undefined {
+    if (this.#home && !this.#home.isOpen) {
+      throw new BackendError({
+        what: `variable "${this.name}"`,
+        facts: `its value was lost when it, or ${this.#home.backend.name}, was closed`,
+        expected: "a value",
+        hint: "Read the state before closing, and write it back before the next use",
+      });
+    }
+    return this.#home;
   }
 
   #materialize(precision: "float32" | "float64"): TypedArray {

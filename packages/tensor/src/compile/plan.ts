@@ -71,15 +71,18 @@ export class Plan {
   /** Identity of the plan: ops, shapes, dtypes, attributes and placement; never host values or labels. */
   get key(): string {
     const bare = ({ label: _label, path: _path, ...kernel }: Kernel) => kernel;
-    return JSON.stringify([
+    const parts = [
       this.buffers.map(({ role, bytes }) => [role, bytes]),
       this.calls.map(({ kernel, ...call }) => ({ ...call, kernel: bare(kernel) })),
       this.scalars,
       this.outputs.map(({ buffer }) => buffer),
-    ]);
+    ];
+    // JSON has no NaN, infinities or -0, and constants may be any of them
+    const isPlain = (value: unknown) => typeof value !== "number" || (Number.isFinite(value) && !Object.is(value, -0));
+    return JSON.stringify(parts, (_, value) => (isPlain(value) ? value : `${1 / value} ${value}`));
   }
 
-  /** Multiply-adds times two of all matmuls and convolutions. */
+  /** FLOPs of all kernels. */
   get flops(): number {
     return this.calls.reduce((sum, { kernel }) => sum + kernelFlops(kernel), 0);
   }
@@ -88,11 +91,12 @@ export class Plan {
   describe(): string {
     const lines = this.calls.map(({ kernel, inputs, outputs, family }, i) => {
       const shapes = `${kernel.inputs.map(typeText).join(" ")} -> ${kernel.outputs.map(({ type }) => typeText(type)).join(" ")}`;
-      return `${String(i).padStart(4)}  ${kernel.label}  (${family})  ${shapes}  b${inputs.join(",b")} -> b${outputs.join(",b")}`;
+      const work = `${formatFlops(kernelFlops(kernel))}, ${formatBytes(kernelBytes(kernel))}`;
+      return `${String(i).padStart(4)}  ${kernel.label}  (${family}, ${work})  ${shapes}  b${inputs.join(",b")} -> b${outputs.join(",b")}`;
     });
     const { variables, inputs, constants, temporaries, staging, peak } = this.memory;
     lines.push(
-      `${this.calls.length} kernels, ${(this.flops / 1e9).toFixed(3)} GFLOP, peak ${formatBytes(peak)}: variables ${formatBytes(variables)}, ` +
+      `${this.calls.length} kernels, ${formatFlops(this.flops)}, peak ${formatBytes(peak)}: variables ${formatBytes(variables)}, ` +
         `temporaries ${formatBytes(temporaries)}, inputs ${formatBytes(inputs)}, constants ${formatBytes(constants)}, staging ${formatBytes(staging)}`,
     );
     return lines.join("\n");
@@ -101,6 +105,16 @@ export class Plan {
 
 function typeText({ shape, dtype }: TensorType): string {
   return `${dtype}[${shape.join(",")}]`;
+}
+
+/** Bytes a kernel reads and writes at least, with 4 bytes an element. */
+export function kernelBytes({ inputs, outputs }: Kernel): number {
+  return [...inputs, ...outputs.map(({ type }) => type)].reduce((sum, { shape }) => sum + 4 * elementCount(shape), 0);
+}
+
+/** E.g. `1.2 MFLOP`. */
+function formatFlops(flops: number): string {
+  return flops < 1e9 ? `${(flops / 1e6).toFixed(3)} MFLOP` : `${(flops / 1e9).toFixed(2)} GFLOP`;
 }
 
 /** E.g. `12.3 MB`. */

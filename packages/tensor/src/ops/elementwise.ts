@@ -84,7 +84,7 @@ const rows = {
   relu: {
     arity: 1,
     result: same,
-    evaluate: (x) => (x <= 0 ? 0 : x),
+    evaluate: (x) => Math.max(x, 0),
     vjp: (grad, [x]) => [where(x.greater(0), grad, 0)],
   },
   // d erf(x) = 2/sqrt(pi) exp(-x^2) dx
