@@ -42,8 +42,8 @@ export interface EmitContext {
   slotOf(hostScalar: Tensor): number;
 }
 
-/** Raised inside when a tensor cannot be read on the group's domain; `emit` then returns undefined. */
-class NotAffine extends Error {}
+/** Raised inside when one kernel cannot compute the group; `emit` then returns undefined. */
+class NotOneKernel extends Error {}
 
 class BodyBuilder {
   readonly expressions: Expression[] = [];
@@ -96,7 +96,7 @@ class BodyBuilder {
         const buffer = this.#reshapedBuffer(tensor);
         if (buffer) return this.#load(buffer, tensor.shape, coordinates);
         const inner = inputCoordinates(tensor, coordinates, this.#domain);
-        if (!inner) throw new NotAffine();
+        if (!inner) throw new NotOneKernel();
         return this.read(tensor.inputs[0], inner);
       }
       case "elementwise": {
@@ -106,7 +106,7 @@ class BodyBuilder {
       default: {
         const result = this.#group.cores.indexOf(tensor);
         const view = linearView(coordinates, tensor.shape, this.#domain.length);
-        if (result < 0 || !isIdentity(view, this.#domain)) throw new NotAffine();
+        if (result < 0 || !isIdentity(view, this.#domain)) throw new NotOneKernel();
         return this.#push({ kind: "core", result, dtype });
       }
     }
@@ -170,7 +170,7 @@ export function emit(group: Group, stored: readonly Tensor[], context: EmitConte
   try {
     return emitOrThrow(group, stored, context);
   } catch (error) {
-    if (error instanceof NotAffine) return undefined;
+    if (error instanceof NotOneKernel) return undefined;
     throw error;
   }
 }
@@ -190,10 +190,12 @@ function emitOrThrow(group: Group, stored: readonly Tensor[], context: EmitConte
     const coordinates = sameShape(tensor.shape, domain)
       ? identity
       : reshapeCoordinates(identity, domain, tensor.shape, domain);
-    if (!coordinates) throw new NotAffine();
+    if (!coordinates) throw new NotOneKernel();
     return { type: { shape: tensor.shape, dtype: tensor.dtype }, expression: body.define(tensor, coordinates) };
   });
   const prologue = core?.op.family === "reduce" ? emitReduce(group, domain, context, inputs) : undefined;
+  // a core reads from memory, so what it reads cannot be made by its own kernel
+  if (inputs.some((input) => group.members.includes(input))) throw new NotOneKernel();
   const whole = collapse(domain, body.expressions, prologue);
   const opCore = isOp
     ? ({

@@ -40,19 +40,32 @@ class Fuser {
     this.#context = context;
     this.#options = options;
     this.#roots = new Set(roots(graph));
+    this.#findNeeds();
     for (const tensor of realized) {
+      const needs = this.#needs.get(tensor);
+      // nothing reads it: a core sees its operand through reshapes
+      if (!needs) continue;
       this.#groupOf.set(tensor, {
         cores: tensor.op.family === "core" || tensor.op.family === "reduce" ? [tensor] : [],
         members: [tensor],
       });
-      const needs = this.#coneLoads(tensor);
-      this.#needs.set(tensor, needs);
       for (const need of needs) this.#users.set(need, (this.#users.get(need) ?? new Set()).add(tensor));
     }
     this.#order = new Order(this.groups.sort(byAge), {
       needs: (group) => this.#dependencies(group),
       users: (group) => this.#dependents(group),
     });
+  }
+
+  /** What each realized tensor reads, from the roots on. */
+  #findNeeds(): void {
+    const pending = [...this.#roots];
+    for (let tensor = pending.pop(); tensor; tensor = pending.pop()) {
+      if (this.#needs.has(tensor) || !this.#context.realized.has(tensor)) continue;
+      const needs = this.#coneLoads(tensor);
+      this.#needs.set(tensor, needs);
+      pending.push(...needs);
+    }
   }
 
   get groups(): Group[] {
