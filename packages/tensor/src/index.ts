@@ -12,6 +12,7 @@ export { grad } from "./grad.ts";
 export * as nn from "./nn/index.ts";
 export type { StateDict } from "./nn/module.ts";
 export * from "./ops/conv2d.ts";
+export { withGradient } from "./ops/custom.ts";
 export * from "./ops/define.ts";
 export type { ElementwiseName, ElementwiseRow } from "./ops/elementwise.ts";
 export { type CoreAttrs, type CoreName, coreOps, elementwiseOps, elementwiseRows, reduce } from "./ops/index.ts";

@@ -9,7 +9,7 @@ import { fuse } from "./fuse.ts";
 import { type Graph, mapGraph, topological } from "./graph.ts";
 import { type PlacedPlan, place } from "./memory.ts";
 import { schedule } from "./schedule.ts";
-import { simplify } from "./simplify.ts";
+import { dropGradientOps, simplify } from "./simplify.ts";
 
 /** Switches for tests: every combination gives the same values. */
 export interface CompileOptions {
@@ -37,7 +37,7 @@ function separateRoots(graph: Graph): Graph {
 
 /** Compiles a graph for `backend`. */
 export function compileGraph(graph: Graph, backend: Backend, options: CompileOptions = {}): CompiledGraph {
-  const simple = separateRoots(options.simplify === false ? graph : simplify(graph));
+  const simple = separateRoots(options.simplify === false ? dropGradientOps(graph) : simplify(graph));
   const tensors = topological(simple);
   const hostScalars = tensors.filter(({ op }) => op.name === "hostScalar");
   const kernels = fuse(simple, (tensor) => hostScalars.indexOf(tensor), {

@@ -112,11 +112,22 @@ function subexpressionKey(tensor: Tensor, ids: ReadonlyMap<Tensor, number>): str
 
 /** The simplified graph; every tensor keeps the layer path of the one it stands for. */
 export function simplify(graph: Graph): Graph {
-  return withoutSites(() => simplified(graph));
+  return withoutSites(() => rewrite(graph, (tensor, inputs) => simplifyOne(tensor, inputs), shareEqual()));
 }
 
-function simplified(graph: Graph): Graph {
-  const replacement = new Map<Tensor, Tensor>();
+/** The graph without the ops that only gradients see; `simplify` leaves them out too. */
+export function dropGradientOps(graph: Graph): Graph {
+  return withoutSites(() =>
+    rewrite(
+      graph,
+      () => undefined,
+      (tensor) => tensor,
+    ),
+  );
+}
+
+/** Maps each tensor to the first equal one it has seen. */
+function shareEqual(): (tensor: Tensor) => Tensor {
   const ids = new Map<Tensor, number>();
   const unique = new Map<string, Tensor>();
   const intern = (tensor: Tensor): Tensor => {
@@ -128,15 +139,26 @@ function simplified(graph: Graph): Graph {
     ids.set(tensor, ids.get(known) ?? 0);
     return known;
   };
+  return intern;
+}
+
+/** Rebuilds the graph from the inputs on: `rule` may give a simpler tensor, `share` an equal one. */
+function rewrite(
+  graph: Graph,
+  rule: (tensor: Tensor, inputs: readonly Tensor[]) => Tensor | undefined,
+  share: (tensor: Tensor) => Tensor,
+): Graph {
+  const replacement = new Map<Tensor, Tensor>();
   for (const tensor of topological(graph)) {
     const inputs = tensor.inputs.map((input) => replacement.get(input) ?? input);
     const result = withLayer(tensor.layer, () => {
-      const simpler = simplifyOne(tensor, inputs);
+      if (tensor.op.name === "custom") return inputs[0];
+      const simpler = rule(tensor, inputs);
       if (simpler) return simpler;
       // made anew even when unchanged, so that ids keep following the program's order
       return inputs.length === 0 ? tensor : create(tensor.op, inputs, tensor.attrs);
     });
-    replacement.set(tensor, intern(result));
+    replacement.set(tensor, share(result));
   }
   return mapGraph(graph, (tensor) => replacement.get(tensor) ?? tensor);
 }

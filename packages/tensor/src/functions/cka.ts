@@ -7,6 +7,7 @@
  * trace before anything is squared, so features of scale 1e-12 or 1e10 work in float32.
  */
 import { formatShape, ShapeError } from "../errors.ts";
+import { withGradient } from "../ops/custom.ts";
 import { currentLayer } from "../scope.ts";
 import { constant, type Operand, type Tensor, where } from "../tensor.ts";
 
@@ -17,10 +18,14 @@ import { constant, type Operand, type Tensor, where } from "../tensor.ts";
 const noVariance = (): Tensor => constant(1e-12, { float64: 1e-26 });
 
 interface Gram {
+  /** Features with the mean over samples taken off: [n, d]. */
+  readonly centered: Tensor;
   /** Centered Gram matrix [n, n], trace 1. */
   readonly gram: Tensor;
-  /** Squared Frobenius norm, or 1 without variance. */
-  readonly squaredNorm: Tensor;
+  /** 1 / trace of the Gram matrix as formed, or 1 without variance. */
+  readonly scale: Tensor;
+  /** Frobenius norm, or 1 without variance. */
+  readonly norm: Tensor;
   readonly varies: Tensor;
 }
 
@@ -29,15 +34,22 @@ function centeredGram(features: Operand): Gram {
   const centered = x.sub(x.mean(0));
   const trace = centered.mul(centered).sum();
   const varies = trace.greater(x.mul(x).sum().mul(noVariance()));
-  // CKA does not depend on the trace, so no gradient flows through it
-  const scale = where(varies, trace, 1).reciprocal().detach();
+  const scale = where(varies, trace, 1).reciprocal();
   const gram = centered.matmul(centered, { transposeB: true }).mul(scale);
-  return { gram, squaredNorm: where(varies, gram.mul(gram).sum(), 1), varies };
+  return { centered, gram, scale, varies, norm: where(varies, gram.mul(gram).sum(), 1).sqrt() };
+}
+
+/** Gradient of CKA wrt the features of `own`: 2 (L/(|K||L|) - CKA K/|K|^2) X; K and L are centered, so it is too. */
+function featureGrad(own: Gram, other: Gram, similarity: Tensor, grad: Tensor): Tensor {
+  const pull = other.gram.mul(own.norm.mul(other.norm).reciprocal());
+  const stay = own.gram.mul(similarity.div(own.norm.mul(own.norm)));
+  const weight = grad.mul(own.scale).mul(2);
+  return pull.sub(stay).mul(weight).matmul(own.centered);
 }
 
 /**
  * Linear CKA of x [n, ...] and y [n, ...], a scalar in [0, 1] up to rounding. 0 with gradient exactly 0 where
- * either has no variance. Gradient of CKA wrt X: 2 (L/(|K||L|) - CKA K/|K|^2) X, centered.
+ * either has no variance.
  */
 export function linearCka(x: Operand, y: Operand): Tensor {
   if (x.rank < 2 || y.rank < 2 || x.shape[0] !== y.shape[0]) {
@@ -49,6 +61,14 @@ export function linearCka(x: Operand, y: Operand): Tensor {
     });
   }
   const [a, b] = [centeredGram(x), centeredGram(y)];
-  const similarity = a.gram.mul(b.gram).sum().div(a.squaredNorm.sqrt().mul(b.squaredNorm.sqrt()));
-  return where(a.varies.and(b.varies), similarity, 0);
+  const defined = a.varies.and(b.varies);
+  const similarity = a.gram.mul(b.gram).sum().div(a.norm.mul(b.norm));
+  const value = where(defined, similarity, 0);
+  return withGradient(value, [x.asTensor(), y.asTensor()], (grad) => {
+    const known = where(defined, grad, 0);
+    return [
+      featureGrad(a, b, similarity, known).reshape(x.shape),
+      featureGrad(b, a, similarity, known).reshape(y.shape),
+    ];
+  });
 }

@@ -1,5 +1,6 @@
 /** Normalization layers as functions of ops. */
 import { formatShape, ShapeError } from "../errors.ts";
+import { withGradient } from "../ops/custom.ts";
 import { currentLayer } from "../scope.ts";
 import type { Operand, Tensor } from "../tensor.ts";
 
@@ -51,8 +52,18 @@ export function batchNorm(
     });
   }
   const { mean, variance, centered } = moments(x, axes);
-  const scale = weight.mul(variance.add(epsilon).sqrt().reciprocal());
-  const output = centered.mul(channelwise(scale, x)).add(channelwise(bias, x));
+  const inverse = channelwise(variance.add(epsilon).sqrt().reciprocal(), x);
+  const value = centered.mul(inverse.mul(channelwise(weight, x))).add(channelwise(bias, x));
+  // dL/dx = w / sqrt(var + eps) (g - mean(g) - xhat mean(g xhat)): what flows through the statistics, in closed form
+  const output = withGradient(value, [x.asTensor(), weight.asTensor(), bias.asTensor()], (grad) => {
+    const normalized = centered.mul(inverse);
+    const weightGrad = grad.mul(normalized).sum(axes);
+    const biasGrad = grad.sum(axes);
+    const through = channelwise(biasGrad, x)
+      .add(normalized.mul(channelwise(weightGrad, x)))
+      .mul(1 / count);
+    return [grad.sub(through).mul(inverse.mul(channelwise(weight, x))), weightGrad, biasGrad];
+  });
   return { output, mean, unbiasedVariance: variance.mul(count / (count - 1)) };
 }
 

@@ -85,7 +85,7 @@ const rows = {
     arity: 1,
     result: same,
     evaluate: (x) => Math.max(x, 0),
-    vjp: (grad, [x]) => [where(x.greater(0), grad, 0)],
+    vjp: (grad, _inputs, y) => [where(y.greater(0), grad, 0)],
   },
   // d erf(x) = 2/sqrt(pi) exp(-x^2) dx
   erf: unary(erf, (x) => x.mul(x).neg().exp().mul(TWO_OVER_SQRT_PI)),
