@@ -199,6 +199,8 @@ export class WebGpuProgram implements Program {
   async #read(staging: WebGpuBuffer): Promise<ArrayBuffer[]> {
     const { opened } = this.#context;
     try {
+      // mapping waits for the copies into the buffer only: without any, for the queue
+      if (this.#outputs.every(({ bytes }) => bytes === 0)) await waitQuietly(opened.device.queue.onSubmittedWorkDone());
       await waitQuietly(staging.gpu.mapAsync(mapMode.read));
     } catch (cause) {
       this.#check();

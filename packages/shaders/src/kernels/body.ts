@@ -117,8 +117,14 @@ function expressionText(
 
 /** Where and what `emitStores` stores. */
 export interface StoreSite {
-  /** A place in the kernel's output space, in any factorization of it (see place.ts). */
+  /**
+   * A place in the kernel's output space, in any factorization of it (see place.ts). With `outer`, the place of the
+   * loop's dimensions; outer and inner together are the kernel's domain.
+   */
   readonly place: Place;
+  readonly outer?: Site["outer"];
+  /** Dimension along which the four lanes of width 4 lie; by default the last. */
+  readonly vectorAxis?: number;
   /** 4 stores four neighbours of the innermost dimension; ask `storeWidth` first. */
   readonly width?: Width;
   /** Values of the core's results here, at that width. */
@@ -142,15 +148,18 @@ export function epilogueSpace(kernel: Kernel, width: Width): BodySpace {
  * The epilogue: evaluates the kernel's body at one output place and stores every output. Call it within a block
  * of its own; it may be called several times in one shader.
  */
-export function emitStores(shader: ShaderBuilder, kernel: Kernel, site: StoreSite): void {
-  const { place, width = 1, results = [] } = site;
-  const { output = { offset: 0, strides: contiguousStrides(kernel.domain) } } = site;
-  const at = reshapePlace(shader, place, kernel.domain);
-  const values = emitExpressions(shader, "body", epilogueSpace(kernel, width), { place: at }, results);
+export function emitStores(shader: ShaderBuilder, kernel: Kernel, store: StoreSite): void {
+  const { outer, width = 1, vectorAxis, results = [] } = store;
+  const { output = { offset: 0, strides: contiguousStrides(kernel.domain) } } = store;
+  const site: Site = outer
+    ? { place: store.place, outer }
+    : { place: reshapePlace(shader, store.place, kernel.domain) };
+  const space = { ...epilogueSpace(kernel, width), ...(vectorAxis === undefined ? {} : { vectorAxis }) };
+  const values = emitExpressions(shader, "body", space, site, results);
   kernel.outputs.forEach(({ expression }, index) => {
     const binding = shader.output(index, width);
     const windowed = shader.isWindowed({ kind: "output", index });
-    const element = elementText(shader, `output${index}`, output, { place: at }, binding.origin, windowed);
+    const element = elementText(shader, `output${index}`, output, site, binding.origin, windowed);
     shader.line(binding.store(element, values[expression]));
   });
 }

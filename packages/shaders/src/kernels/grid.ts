@@ -27,3 +27,24 @@ export function loopGrid(threads: number, traits: DeviceTraits): { workgroupSize
   const workgroupSize = threads >= 2 * preferred ? preferred : traits.software ? 8 : 64;
   return { workgroupSize, workgroups: [Math.max(1, Math.min(cap, Math.ceil(threads / workgroupSize))), 1, 1] };
 }
+
+/** Greatest common divisor. */
+function commonDivisor(a: number, b: number): number {
+  return b === 0 ? a : commonDivisor(b, a % b);
+}
+
+/**
+ * A grid whose number of threads is a multiple of `period`, so that a thread that strides through an index space by
+ * the number of threads keeps its position in every dimension but the first. Undefined if that takes too many threads.
+ */
+export function periodicGrid(
+  threads: number,
+  period: number,
+  traits: DeviceTraits,
+): { workgroupSize: number; workgroups: Grid } | undefined {
+  const { workgroupSize, workgroups } = loopGrid(threads, traits);
+  const unit = period / commonDivisor(workgroupSize, period);
+  const cap = traits.software ? 2 * SOFTWARE_LOOP_WORKGROUPS : HARDWARE_LOOP_WORKGROUPS;
+  if (unit > cap) return undefined;
+  return { workgroupSize, workgroups: [Math.max(1, Math.round(workgroups[0] / unit)) * unit, 1, 1] };
+}

@@ -9,9 +9,11 @@ import { isContiguous } from "./address.ts";
 import { emitStores, epilogueSpace, planLoads } from "./body.ts";
 import { ShaderBuilder } from "./builder.ts";
 import type { DeviceTraits, Dispatch, KernelGenerator } from "./dispatch.ts";
-import { loopGrid } from "./grid.ts";
+import { divide } from "./division.ts";
+import { type Grid, loopGrid, periodicGrid } from "./grid.ts";
 import { mapViews, normalizeKernel } from "./normalize.ts";
 import { linearPlace } from "./place.ts";
+import type { Width } from "./wgsl.ts";
 
 type Overwrites = readonly (number | undefined)[];
 
@@ -46,16 +48,71 @@ function boxDispatch(
 ): Dispatch {
   const { kernel, output } = restrictKernel(whole, box);
   const width = isContiguous(output, kernel.domain) ? 4 : 1;
-  const shader = new ShaderBuilder(kernel, overwrites, traits);
-  for (const { reference, start, end } of windows) shader.window(reference, start, end);
-  planLoads(shader, [epilogueSpace(kernel, width)]);
   const items = elementCount(kernel.domain) / width;
+  const [rows = 1] = kernel.domain;
+  const grid = kernel.domain.length > 1 ? periodicGrid(items, items / rows, traits) : undefined;
+  const bind = (shader: ShaderBuilder) => {
+    for (const { reference, start, end } of windows) shader.window(reference, start, end);
+  };
+  if (grid) return rowsDispatch(kernel, output, { width, ...grid, bind }, overwrites, traits);
+
+  const shader = new ShaderBuilder(kernel, overwrites, traits);
+  bind(shader);
+  planLoads(shader, [epilogueSpace(kernel, width)]);
   const { workgroupSize, workgroups } = loopGrid(items, traits);
   const count = shader.param("count", "u32", items);
   const step = shader.param("step", "u32", workgroupSize * workgroups[0]);
   shader.block(`for (var item = group.x * ${workgroupSize}u + lane; item < ${count}; item += ${step})`, () => {
     const index = width === 4 ? shader.let("index", "item << 2u") : "item";
     emitStores(shader, kernel, { place: linearPlace(shader, kernel.domain, index), width, output });
+  });
+  return shader.build(workgroupSize, workgroups);
+}
+
+interface RowsOptions {
+  readonly width: Width;
+  readonly workgroupSize: number;
+  readonly workgroups: Grid;
+  bind(shader: ShaderBuilder): void;
+}
+
+/**
+ * The form without divisions: the number of threads is a multiple of the size of a row (all dimensions but the first),
+ * so each thread keeps its place in the row and walks down the rows. What depends on the place alone (a bias, a
+ * column's mean) is loaded once.
+ */
+function rowsDispatch(
+  { domain, body, ...rest }: Kernel,
+  output: View,
+  { width, workgroupSize, workgroups, bind }: RowsOptions,
+  overwrites: Overwrites,
+  traits: DeviceTraits,
+): Dispatch {
+  // the dimension of the loop comes last
+  const turned = ({ offset, strides }: View): View => ({ offset, strides: [...strides.slice(1), strides[0]] });
+  const [rows, ...row] = domain;
+  const kernel: Kernel = { ...rest, domain: [...row, rows], body: mapViews(body, turned) };
+  const vectorAxis = row.length - 1;
+  const shader = new ShaderBuilder(kernel, overwrites, traits);
+  bind(shader);
+  planLoads(shader, [{ ...epilogueSpace(kernel, width), vectorAxis }]);
+  const period = elementCount(row) / width;
+  const threads = workgroupSize * workgroups[0];
+  const thread = shader.let("thread", `group.x * ${workgroupSize}u + lane`);
+  const { quotient, remainder } = divide(shader, thread, "period", period, threads);
+  const place = linearPlace(shader, row, shader.let("place", width === 4 ? `${remainder} << 2u` : remainder));
+  const mark = shader.mark();
+  const count = shader.param("rows", "u32", rows);
+  const step = shader.param("rowStep", "u32", threads / period);
+  shader.block(`for (var row = ${quotient}; row < ${count}; row += ${step})`, () => {
+    const outer = { place, mark };
+    emitStores(shader, kernel, {
+      place: linearPlace(shader, [rows], "row", "rows"),
+      outer,
+      width,
+      vectorAxis,
+      output: turned(output),
+    });
   });
   return shader.build(workgroupSize, workgroups);
 }

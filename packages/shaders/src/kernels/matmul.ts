@@ -58,7 +58,7 @@ const ROW_COST = new Map([
   [8, 1.55],
 ]);
 /** Products (M N K) up to which the 32-row tile's driver compile time, twice that of 16 rows, does not pay. */
-const SMALL_PRODUCT = 2 ** 22;
+const SMALL_PRODUCT = 2 ** 19;
 
 /** Rows of a register tile: the least work, counting idle rows and at least two workgroups. */
 function rowsOf(M: number, N: number, K: number, columns: number): number {

@@ -77,11 +77,13 @@ describe("text", () => {
   test("of a map with a broadcast", () => {
     expect(shaderOf(affine(128, 256, 0.5))[0]).toMatchInlineSnapshot(`
       "struct Params {
-        count: u32,
-        step: u32,
-        size1: u32,
-        size1Reciprocal: f32,
+        period: u32,
+        periodReciprocal: f32,
+        rows: u32,
+        rowStep: u32,
+        body0Stride1: u32,
         body2Constant: f32,
+        output0Stride1: u32,
       }
       @group(0) @binding(0) var<storage, read> input0: array<vec4<f32>>;
       @group(0) @binding(1) var<storage, read> input1: array<vec4<f32>>;
@@ -97,21 +99,27 @@ describe("text", () => {
       }
       @compute @workgroup_size(64)
       fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-        let count = params.count;
-        let step = params.step;
-        let size1 = params.size1;
-        let size1Reciprocal = params.size1Reciprocal;
+        let period = params.period;
+        let periodReciprocal = params.periodReciprocal;
+        let rows = params.rows;
+        let rowStep = params.rowStep;
+        let body0Stride1 = params.body0Stride1;
         let body2Constant = params.body2Constant;
-        let c_4 = vec4<f32>(body2Constant);
-        for (var item = group.x * 64u + lane; item < count; item += step) {
-          let index_0 = item << 2u;
-          let x_1 = input0[(index_0) >> 2u];
-          let division_2 = divide(index_0, size1, size1Reciprocal);
-          let x_3 = input1[(division_2.remainder) >> 2u];
-          let y_5 = x_1 * c_4;
-          let y_6 = y_5 + x_3;
-          let y_7 = select(y_6, vec4<f32>(0), y_6 <= vec4<f32>(0));
-          output0[(index_0) >> 2u] = y_7;
+        let output0Stride1 = params.output0Stride1;
+        let c_7 = vec4<f32>(body2Constant);
+        let thread_0 = group.x * 64u + lane;
+        let division_1 = divide(thread_0, period, periodReciprocal);
+        let place_2 = division_1.remainder << 2u;
+        let base_3 = place_2;
+        let base_5 = place_2;
+        let x_6 = input1[(base_5) >> 2u];
+        let base_11 = place_2;
+        for (var row = division_1.quotient; row < rows; row += rowStep) {
+          let x_4 = input0[(base_3 + row * body0Stride1) >> 2u];
+          let y_8 = x_4 * c_7;
+          let y_9 = y_8 + x_6;
+          let y_10 = select(y_9, vec4<f32>(0), y_9 <= vec4<f32>(0));
+          output0[(base_11 + row * output0Stride1) >> 2u] = y_10;
         }
       }
       "
@@ -196,7 +204,7 @@ describe("text", () => {
 
 describe("pipelines", () => {
   test("sizes and constants are not part of the text", () => {
-    expect(shaderOf(affine(64, 128, 0.5))).toEqual(shaderOf(affine(300, 1000, -2)));
+    expect(shaderOf(affine(64, 128, 0.5))).toEqual(shaderOf(affine(300, 1024, -2)));
     expect(shaderOf(product(512, 256, 128))).toEqual(shaderOf(product(1024, 2048, 512)));
     expect(shaderOf(product(2048, 4096, 128), gpu)).toEqual(shaderOf(product(8192, 2048, 512), gpu));
     expect(shaderOf(rowSum(64, 100))).toEqual(shaderOf(rowSum(80, 400)));
