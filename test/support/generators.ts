@@ -218,7 +218,7 @@ export const reductionCases: { readonly [Name in ReductionName]: fc.Arbitrary<Op
 };
 
 /** The sizes of `shape` in another split: all prime factors regrouped. */
-function regroup(shape: readonly number[], seed: number): number[] {
+export function regroup(shape: readonly number[], seed: number): number[] {
   const factors = shape.flatMap((size) => {
     const primes: number[] = [];
     let rest = size;
