@@ -38,9 +38,20 @@ export function withoutSites<T>(body: () => T): T {
   }
 }
 
+/** Frames of a captured stack: a call through nested containers has a few for each, and the user's is below them. */
+const SITE_FRAMES = 40;
+
+/** V8 and others cut stacks short; engines that do not ignore the property. */
+const engine = Error as { stackTraceLimit?: number | undefined };
+
 /** An unformatted stack; `describeSite` formats it only when an error needs it. */
 export function captureSite(): Error {
-  return capturing ? new Error() : noSite;
+  if (!capturing) return noSite;
+  const limit = engine.stackTraceLimit;
+  engine.stackTraceLimit = SITE_FRAMES;
+  const site = new Error();
+  engine.stackTraceLimit = limit;
+  return site;
 }
 
 /** `file:line:column` of the first frame outside this package, or undefined. */

@@ -8,7 +8,7 @@
  */
 import { formatShape, ShapeError } from "../errors.ts";
 import { withGradient } from "../ops/custom.ts";
-import { currentLayer } from "../scope.ts";
+import { captureSite, currentLayer, describeSite } from "../scope.ts";
 import { constant, type Operand, type Tensor, where } from "../tensor.ts";
 
 /**
@@ -58,6 +58,7 @@ export function linearCka(x: Operand, y: Operand): Tensor {
       path: currentLayer(),
       facts: `x is ${formatShape(x.shape)}, y is ${formatShape(y.shape)}`,
       expected: "features [n, ...] of the same n samples",
+      site: describeSite(captureSite()),
     });
   }
   const [a, b] = [centeredGram(x), centeredGram(y)];

@@ -1,6 +1,6 @@
 /** Functions of layers without state. */
 import { formatShape, ShapeError } from "../errors.ts";
-import { currentLayer } from "../scope.ts";
+import { captureSite, currentLayer, describeSite } from "../scope.ts";
 import { type Operand, type Tensor, tensor } from "../tensor.ts";
 
 /** x [..., in] times weight [out, in] transposed, plus bias [out] (torch.nn.functional.linear). */
@@ -14,6 +14,7 @@ export function linear(x: Operand, weight: Operand, bias?: Operand): Tensor {
       expected: `x [..., ${inputs}]`,
       hint:
         x.size % inputs === 0 || x.rank > 2 ? "Did you mean to flatten or pool first?" : "Check the layer's input size",
+      site: describeSite(captureSite()),
     });
   }
   const product = x.reshape([-1, inputs]).matmul(weight, { transposeB: true });

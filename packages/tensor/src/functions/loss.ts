@@ -1,6 +1,6 @@
 /** Losses and scores of classifiers. Letters: N samples, C classes. */
 import { formatShape, ShapeError } from "../errors.ts";
-import { currentLayer } from "../scope.ts";
+import { captureSite, currentLayer, describeSite } from "../scope.ts";
 import { iota, type Operand, type Tensor, where } from "../tensor.ts";
 import { logSoftmax } from "./activation.ts";
 
@@ -11,6 +11,7 @@ function checkLabels(what: string, logits: Operand, labels: Operand): void {
     path: currentLayer(),
     facts: `logits are ${formatShape(logits.shape)}, labels ${labels.dtype}${formatShape(labels.shape)}`,
     expected: "logits [N,C] and i32 labels [N]",
+    site: describeSite(captureSite()),
   });
 }
 

@@ -1,7 +1,7 @@
 /** Normalization layers as functions of ops. */
 import { formatShape, ShapeError } from "../errors.ts";
 import { withGradient } from "../ops/custom.ts";
-import { currentLayer } from "../scope.ts";
+import { captureSite, currentLayer, describeSite } from "../scope.ts";
 import type { Operand, Tensor } from "../tensor.ts";
 
 /** Mean and biased variance over `axes`, two passes (subtracting first keeps the digits). */
@@ -49,6 +49,7 @@ export function batchNorm(
       facts: `x is ${formatShape(x.shape)}: one value per channel`,
       expected: "at least two values per channel when training",
       hint: "Use a larger batch, or eval()",
+      site: describeSite(captureSite()),
     });
   }
   const { mean, variance, centered } = moments(x, axes);

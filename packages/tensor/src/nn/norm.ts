@@ -1,6 +1,7 @@
 /** Batch normalization (Ioffe and Szegedy 2015), as torch.nn has it. */
 import { formatShape, ShapeError } from "../errors.ts";
 import { batchNorm, batchNormWith } from "../functions/normalize.ts";
+import { captureSite, describeSite } from "../scope.ts";
 import type { Operand, Tensor } from "../tensor.ts";
 import { Variable } from "../variable.ts";
 import { Module } from "./module.ts";
@@ -43,6 +44,7 @@ abstract class BatchNorm extends Module {
         path: this.path,
         facts: `x is ${formatShape(x.shape)}`,
         expected: `${this.#ranks.map((rank) => `[N, ${channels}${", ...".repeat(Number(rank > 2))}]`).join(" or ")} of rank ${this.#ranks.join(" or ")}`,
+        site: describeSite(captureSite()),
       });
     }
     if (!this.training)
