@@ -1,5 +1,6 @@
 /** Things by name (students, guides, similarities, data sets), so that a configuration or the command line can say which. */
 import { ValueError } from "@guidance/tensor";
+import { nearestName } from "./nearest.ts";
 
 export class Registry<T> {
   readonly #kind: string;
@@ -27,15 +28,16 @@ export class Registry<T> {
     this.#entries.set(name, entry);
   }
 
-  /** The entry called `name`; throws ValueError listing the names there are. */
+  /** The entry called `name`; throws ValueError listing the names there are, and the nearest. */
   get(name: string): T {
     const entry = this.#entries.get(name);
     if (entry === undefined) {
+      const nearest = nearestName(name, this.names);
       throw new ValueError({
         what: this.#kind,
         facts: `there is no ${this.#kind} "${name}"`,
         expected: `one of ${this.names.join(", ")}`,
-        hint: "Add your own with --plugin",
+        hint: nearest === undefined ? "Add your own with --plugin" : `Perhaps you meant "${nearest}"`,
       });
     }
     return entry;

@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
-import { datasetNames, loadDataset, registerDataset } from "./registry.ts";
+import { datasets, loadDataset } from "./registry.ts";
 import { syntheticDataset } from "./synthetic.ts";
 
 test("data sets are found by name, one's own included", async () => {
   const splits = syntheticDataset({ height: 2, width: 3, train: 5, validation: 4, test: 3 });
-  registerDataset("mine", async () => splits);
-  expect(datasetNames()).toEqual(["mnist", "fashion-mnist", "synthetic", "mine"]);
+  datasets.register("mine", async () => splits);
+  expect(datasets.names).toEqual(["mnist", "fashion-mnist", "synthetic", "mine"]);
   expect(await loadDataset("mine")).toBe(splits);
-  expect(() => registerDataset("mine", async () => splits)).toThrow('the name "mine" is taken');
+  expect(() => datasets.register("mine", async () => splits)).toThrow('the name "mine" is taken');
 });
 
 test("an unknown name is refused with the known ones", async () => {
@@ -23,7 +23,7 @@ test("data that do not fit together are refused by name", async () => {
     classes: [{ classes: 2 }, "label 2 is 2. Expected 0 to 1 for 2 classes"],
   } as const;
   for (const [name, [change, message]] of Object.entries(broken)) {
-    registerDataset(`broken ${name}`, async () => ({ train: { ...train, ...change }, validation, test: held }));
+    datasets.register(`broken ${name}`, async () => ({ train: { ...train, ...change }, validation, test: held }));
     await expect(loadDataset(`broken ${name}`)).rejects.toThrow(`data set "synthetic train": ${message}`);
   }
 });

@@ -59,9 +59,9 @@ export async function checkRunFolder(path: string): Promise<void> {
   );
   if (isFolder) return;
   throw new RunError({
-    what: "resume",
+    what: "run",
     facts: `there is no folder "${path}"`,
     expected: "the folder of an earlier run",
-    hint: "Check the path, or start a new run without --resume",
+    hint: "Check the path",
   });
 }

@@ -5,7 +5,8 @@
  * crash of the machine cut off is removed when the file is opened again, so that every line stays JSON.
  */
 
-import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
+import { writeFileAtomic } from "./files.ts";
 import { decodeJson, encodeJson, isJsonObject, type JsonObject } from "./json.ts";
 
 function isRecord(line: string): boolean {
@@ -55,4 +56,11 @@ export function readMetrics(path: string): JsonObject[] {
   const last = lines.pop()!;
   if (isRecord(last)) lines.push(last);
   return lines.map((line) => decodeJson(line) as JsonObject);
+}
+
+/** Removes the records of steps after `step`: a run that goes on from an earlier checkpoint will write them again. */
+export async function dropMetricsAfter(path: string, step: number): Promise<void> {
+  if (!existsSync(path)) return;
+  const kept = readMetrics(path).filter((record) => !(typeof record.step === "number" && record.step > step));
+  await writeFileAtomic(path, kept.map((record) => `${encodeJson(record)}\n`).join(""));
 }

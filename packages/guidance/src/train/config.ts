@@ -117,25 +117,33 @@ export const notebookConfig: TrainConfig = {
 
 export const presets: Readonly<Record<string, TrainConfig>> = { default: defaultConfig, notebook: notebookConfig };
 
-/** The configuration `value` holds; throws ValueError naming each field that is off. */
+/** What is wrong with one field of a configuration. */
+export interface ConfigIssue {
+  /** E.g. `student.layers`; empty for the whole. */
+  readonly field: string;
+  readonly message: string;
+}
+
+/** A configuration with fields that are missing, unknown or out of range. */
+export class ConfigError extends ValueError {
+  readonly issues: readonly ConfigIssue[];
+
+  constructor(issues: readonly ConfigIssue[], expected = "the fields of TrainConfig in their ranges") {
+    const facts = issues.map(({ field, message }) => (field ? `${field}: ${message}` : message)).join("; ");
+    super({ what: "configuration", facts, expected });
+    this.issues = issues;
+  }
+}
+
+/** The configuration `value` holds; throws ConfigError naming each field that is off. */
 export function checkConfig(value: unknown): TrainConfig {
   const result = schema.safeParse(value);
   if (!result.success) {
-    const facts = result.error.issues.map(({ path, message }) => `${path.join(".") || "it"}: ${message}`);
-    throw new ValueError({
-      what: "configuration",
-      facts: facts.join("; "),
-      expected: "the fields of TrainConfig in their ranges",
-    });
+    throw new ConfigError(result.error.issues.map(({ path, message }) => ({ field: path.join("."), message })));
   }
   const config = result.data;
   if (config.steps === null && config.epochs === null) {
-    throw new ValueError({
-      what: "configuration",
-      facts: "neither steps nor epochs is set",
-      expected: "one of them",
-      hint: "Give --steps or --epochs",
-    });
+    throw new ConfigError([{ field: "steps", message: "neither steps nor epochs is set" }], "one of them");
   }
   return config;
 }

@@ -2,6 +2,8 @@
 import { type Backend, compile, crossEntropyPerSample, f32, i32, type nn, topKCorrect, where } from "@guidance/tensor";
 import { batches } from "../data/batches.ts";
 import type { ImageDataset } from "../data/dataset.ts";
+import { InterruptedError } from "./errors.ts";
+import { eventLoopTurn } from "./turn.ts";
 
 export interface Scores {
   /** Mean cross-entropy per image. */
@@ -16,7 +18,8 @@ export interface Scores {
 export interface Evaluator {
   /** Bytes of the plan while it runs. */
   readonly peakBytes: number;
-  run(dataset: ImageDataset): Promise<Scores>;
+  /** Throws InterruptedError when `signal` says to stop. */
+  run(dataset: ImageDataset, signal?: AbortSignal): Promise<Scores>;
   close(): void;
 }
 
@@ -37,9 +40,11 @@ export async function compileEvaluation(
     return { loss: where(real, crossEntropyPerSample(logits, labels), 0).sum(), top1: correct(1), top5: correct(5) };
   }).finally(() => model.train(training));
 
-  const run = async (dataset: ImageDataset): Promise<Scores> => {
+  const run = async (dataset: ImageDataset, signal?: AbortSignal): Promise<Scores> => {
     const total = { loss: 0, top1: 0, top5: 0 };
     for (const { images, labels, mask } of batches(dataset, { batchSize, lastBatch: "pad", shuffle: false })) {
+      await eventLoopTurn();
+      if (signal?.aborted) throw new InterruptedError({ what: `scoring on "${dataset.name}"`, facts: "stopped" });
       const sums = await step({ images, labels, mask });
       total.loss += sums.loss.item();
       total.top1 += sums.top1.item();

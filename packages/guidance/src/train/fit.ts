@@ -13,6 +13,7 @@ import { InterruptedError, NotFiniteError } from "./errors.ts";
 import { compileEvaluation, type Evaluator, type Scores } from "./evaluate.ts";
 import { type Progress, saveProgress } from "./state.ts";
 import { compileTrainingStep, type LossValues, type TrainingStep, type TrainingTask } from "./step.ts";
+import { eventLoopTurn } from "./turn.ts";
 
 /** One training step as it happened. */
 export interface StepEvent extends LossValues {
@@ -64,6 +65,8 @@ export interface FitOptions {
   >;
   /** Folder for checkpoints; absent: none are written and nothing is validated. */
   readonly folder?: string;
+  /** Whether the network is validated, where there is a folder; true unless given. */
+  readonly validate?: boolean;
   /** Stored with checkpoints. */
   readonly description?: JsonObject;
   readonly start?: Progress;
@@ -96,6 +99,8 @@ class Loop {
   readonly #rate: (epoch: number) => number;
   #evaluator: Evaluator | undefined;
   #progress: Progress;
+  /** Step of the last checkpoint on the disk, if there is one. */
+  #savedStep: number | undefined;
 
   constructor(options: FitOptions) {
     const { config, splits } = options;
@@ -105,12 +110,13 @@ class Loop {
     const { learningRate, decayFactor: factor, decayEvery: every } = config;
     this.#rate = every === null ? () => learningRate : optim.stepDecay(learningRate, { factor, every });
     this.#progress = options.start ?? { step: 0, best: null, seconds: 0 };
+    this.#savedStep = options.start?.step;
   }
 
   async run(): Promise<Progress> {
-    const { config, task, splits, folder } = this.#options;
+    const { config, task, splits, folder, validate = true } = this.#options;
     await this.#stepFor(config.batchSize);
-    if (folder) {
+    if (folder && validate) {
       this.#evaluator = await compileEvaluation(
         this.#options.backend,
         task.model,
@@ -138,6 +144,7 @@ class Loop {
     task.optimizer.learningRate = this.#rate(epoch);
     for (const batch of batches(splits.train, order)) {
       await this.#train(batch, epoch);
+      await eventLoopTurn();
       const { step } = this.#progress;
       const due =
         step === this.#total ||
@@ -158,6 +165,7 @@ class Loop {
     const seconds = (performance.now() - started) / 1000;
     const step = this.#progress.step + 1;
     if (!Number.isFinite(values.loss)) {
+      // the diagnosis draws the same random numbers
       generator.counter = counter;
       await this.#fail(step, values.loss, batch);
     }
@@ -179,9 +187,12 @@ class Loop {
     const where = found
       ? `the first layer with values that are not finite is "${found.layer}" (${found.pass})`
       : "every layer is finite, only the loss is not";
+    // the weights that led here are no better than those saved before
+    const kept =
+      this.#savedStep === undefined ? "" : `; the checkpoint of step ${this.#savedStep} in "${folder}" stands`;
     throw new NotFiniteError({
       what: `training ${arm}, step ${step}`,
-      facts: `the loss is ${loss}; ${where}. The weights of step ${step - 1} were kept${folder ? `; the last checkpoint is in "${folder}"` : ""}`,
+      facts: `the loss is ${loss}; ${where}${kept}`,
       hint: "Lower the learning rate, or look at the data of this batch",
     });
   }
@@ -210,15 +221,11 @@ class Loop {
   }
 
   async #save(name: "best" | "last"): Promise<void> {
-    const { folder, task, generator, description } = this.#options;
-    if (folder)
-      await saveProgress(
-        folder,
-        name,
-        { model: task.model, optimizer: task.optimizer, generator },
-        this.#progress,
-        description ?? {},
-      );
+    const { folder, task, generator, description = {} } = this.#options;
+    if (!folder) return;
+    const trained = { model: task.model, optimizer: task.optimizer, generator };
+    await saveProgress(folder, name, trained, this.#progress, description);
+    this.#savedStep = this.#progress.step;
   }
 
   /** The compiled step for a batch size: one for whole batches, one for a kept short one. */

@@ -8,7 +8,10 @@ import { join } from "node:path";
 import { type Backend, Generator, type nn, optim, readSafetensors, writeSafetensors } from "@guidance/tensor";
 import type { DatasetSplits } from "../data/dataset.ts";
 import { guides } from "../models/registry.ts";
+import { RunError } from "../run/errors.ts";
 import { writeFileAtomic } from "../run/files.ts";
+import { decodeJson, encodeJson } from "../run/json.ts";
+import { openArm } from "./arm.ts";
 import type { TrainConfig } from "./config.ts";
 import { fit, imageShape, type Observer } from "./fit.ts";
 
@@ -18,6 +21,10 @@ export interface GuideOptions {
   readonly splits: DatasetSplits;
   /** Folder of cached guides. */
   readonly cache: string;
+  /** Folder of the run: which guide it has, and the state of an interrupted training of it. */
+  readonly folder: string;
+  /** Takes the guide this run began with, and goes on with its training where that was interrupted. */
+  readonly resume?: boolean;
   readonly observer?: Observer;
   readonly signal?: AbortSignal | undefined;
 }
@@ -39,17 +46,30 @@ export function imageTask({ classes }: TrainConfig, { train }: DatasetSplits) {
   return { channels: train.channels, height: train.height, width: train.width, classes: classes ?? train.classes };
 }
 
-/** Hash of everything that decides a trained guide's weights: settings, data, seed, kind of device. */
-function guideKey(
-  { config: { guide, seed, dataset, dataFolder, synthetic }, splits, backend }: GuideOptions,
-  task: object,
-): string {
-  const { mode: _mode, ...settings } = guide;
-  const data = createHash("sha256").update(splits.train.images).update(splits.train.labels).digest("hex");
+/** Hash of everything that decides a trained guide's weights: settings, data, seed, device. */
+function guideKey({ config, splits, backend }: GuideOptions): string {
+  const { mode: _mode, ...settings } = config.guide;
+  const { train } = splits;
+  const task = imageTask(config, splits);
+  const images = createHash("sha256").update(train.images).update(train.labels).digest("hex");
+  const data = { images, mean: train.mean, std: train.std };
   return createHash("sha256")
-    .update(JSON.stringify({ settings, task, seed, dataset, dataFolder, synthetic, data, backend: backend.name }))
+    .update(JSON.stringify({ settings, task, seed: config.seed, data, backend: backend.name }))
     .digest("hex")
     .slice(0, 16);
+}
+
+/** The key of the guide of this run: the one it began with, else the one its configuration asks for. */
+async function keyOfRun(options: GuideOptions): Promise<{ key: string; own: boolean }> {
+  const file = join(options.folder, "guide.json");
+  const key = guideKey(options);
+  const stored = options.resume ? await readIfThere(file) : undefined;
+  if (stored) {
+    const { key: before } = decodeJson(stored.toString()) as { key: string };
+    return { key: before, own: before === key };
+  }
+  await writeFileAtomic(file, `${encodeJson({ key }, 2)}\n`);
+  return { key, own: true };
 }
 
 /** The guide, in the mode the configuration asks for; its Variables live on `backend` from now on. */
@@ -66,14 +86,20 @@ export async function prepareGuide(options: GuideOptions): Promise<PreparedGuide
   };
   if (config.guide.steps === 0) return ready("random");
 
-  const file = join(cache, `${guideKey(options, task)}.safetensors`);
-  const stored = await readFile(file).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
+  const { key, own } = await keyOfRun(options);
+  const file = join(cache, `${key}.safetensors`);
+  const stored = await readIfThere(file);
   if (stored) {
-    guide.loadStateDict(readSafetensors(stored).tensors);
+    loadGuide(guide, stored, file);
     return ready("cached", file);
+  }
+  if (!own) {
+    throw new RunError({
+      what: "resume",
+      facts: `the guide this run began with, "${file}", is not there, and on ${options.backend.name} or with these data it would become another`,
+      expected: "the same device and data, or the file",
+      hint: "Use the device that the run began on",
+    });
   }
   await trainGuide(options, guide, generator);
   await mkdir(cache, { recursive: true });
@@ -81,30 +107,55 @@ export async function prepareGuide(options: GuideOptions): Promise<PreparedGuide
   return ready("trained", file);
 }
 
+function loadGuide(guide: nn.Module, bytes: Uint8Array, file: string): void {
+  try {
+    guide.loadStateDict(readSafetensors(bytes).tensors);
+  } catch (error) {
+    throw new RunError({
+      what: "cached guide",
+      facts: `"${file}" cannot be used (${(error as Error).message})`,
+      hint: "Delete it, and the guide is trained anew",
+    });
+  }
+}
+
+function readIfThere(file: string): Promise<Buffer | undefined> {
+  return readFile(file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+}
+
 async function trainGuide(
-  { backend, config, splits, observer, signal }: GuideOptions,
+  { backend, config, splits, folder, resume, observer, signal }: GuideOptions,
   guide: nn.Module,
   generator: Generator,
 ): Promise<void> {
   const { steps, batchSize, learningRate } = config.guide;
   const optimizer = new optim.Adam(guide.parameters(), { learningRate });
-  await fit({
-    arm: "guide",
-    backend,
-    task: { model: guide, optimizer, imageShape: imageShape(splits) },
-    generator,
-    splits,
-    config: {
-      ...config,
-      seed: guideSeed(config.seed),
-      steps,
-      batchSize,
-      learningRate,
-      decayEvery: null,
-      lastBatch: "drop",
-    },
-    ...(observer ? { observer } : {}),
-    signal,
-  });
-  optimizer.close();
+  const arm = await openArm(join(folder, "guide"), { model: guide, optimizer, generator }, { resume, observer });
+  try {
+    await fit({
+      arm: "guide",
+      backend,
+      task: { model: guide, optimizer, imageShape: imageShape(splits) },
+      generator,
+      splits,
+      config: {
+        ...config,
+        seed: guideSeed(config.seed),
+        steps,
+        batchSize,
+        learningRate,
+        decayEvery: null,
+        lastBatch: "drop",
+      },
+      ...arm.options,
+      validate: false,
+      signal,
+    });
+  } finally {
+    arm.close();
+    optimizer.close();
+  }
 }

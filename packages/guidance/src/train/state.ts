@@ -1,7 +1,8 @@
 /** What a training run must remember to go on bit for bit: weights, moments, counters, place in the data. */
-import type { Generator, nn, optim, SafetensorsTensor, StateDict } from "@guidance/tensor";
+import type { Generator, nn, optim, SafetensorsTensor, SafetensorsType, StateDict, Variable } from "@guidance/tensor";
 import { readCheckpoint, writeCheckpoint } from "../run/checkpoint.ts";
 import type { JsonObject } from "../run/json.ts";
+import { checkTensors } from "../run/tensors.ts";
 
 /** Where an arm of a run is. */
 export interface Progress {
@@ -51,19 +52,42 @@ export async function saveProgress(
 /** The network's tensors of a checkpoint, by their `state_dict` names, and its JSON state. */
 export async function readWeights(folder: string, name: string): Promise<{ weights: StateDict; state: JsonObject }> {
   const { tensors, state } = await readCheckpoint(folder, name);
-  return { weights: new Map([...tensors].filter(([key]) => !key.startsWith(OPTIMIZER))), state };
+  return { weights: weightsOf(tensors), state };
+}
+
+const weightsOf = (tensors: ReadonlyMap<string, SafetensorsTensor>): StateDict =>
+  new Map([...tensors].filter(([key]) => !key.startsWith(OPTIMIZER)));
+
+/** Throws RunError, naming the first tensors that do not fit, unless `tensors` are those of `variables`. */
+function checkFit(what: string, tensors: StateDict, variables: Iterable<[string, Variable]>): void {
+  const typeOf = (name: string, { dtype, shape }: Variable): SafetensorsType => {
+    // float64 runs store their values as they are, and either precision loads both
+    const float = tensors.get(name)?.dtype === "F64" ? "F64" : "F32";
+    return { dtype: dtype === "f32" ? float : "I64", shape };
+  };
+  checkTensors(what, tensors, new Map([...variables].map(([name, variable]) => [name, typeOf(name, variable)])));
+}
+
+/** Loads the weights of a checkpoint into `model`; errors name tensors that do not fit, and then nothing has changed. */
+export async function loadWeights(folder: string, name: string, model: nn.Module): Promise<{ step: number }> {
+  const { weights, state } = await readWeights(folder, name);
+  checkFit(`checkpoint "${name}" of "${folder}"`, weights, model.namedVariables());
+  model.loadStateDict(weights);
+  return { step: state.step as number };
 }
 
 /** Loads a checkpoint into `trained`; errors name tensors that do not fit, and then nothing has changed. */
 export async function loadProgress(folder: string, name: string, trained: Trained): Promise<Progress> {
+  const { model, optimizer, generator } = trained;
   const { tensors, state } = await readCheckpoint(folder, name);
-  const weights: StateDict = new Map([...tensors].filter(([key]) => !key.startsWith(OPTIMIZER)));
-  trained.model.loadStateDict(weights);
-  for (const [key, variable] of trained.optimizer.stateVariables()) {
-    const tensor = tensors.get(OPTIMIZER + key);
-    if (tensor) variable.write(tensor.data as Float32Array);
-  }
-  trained.optimizer.stepCount = state.optimizerSteps as number;
-  trained.generator.counter = state.generatorCounter as number;
+  const moments = [...optimizer.stateVariables()].map(([key, variable]): [string, Variable] => [
+    OPTIMIZER + key,
+    variable,
+  ]);
+  checkFit(`checkpoint "${name}" of "${folder}"`, new Map(tensors), [...model.namedVariables(), ...moments]);
+  model.loadStateDict(weightsOf(tensors));
+  for (const [key, variable] of moments) variable.write(tensors.get(key)?.data as Float32Array);
+  optimizer.stepCount = state.optimizerSteps as number;
+  generator.counter = state.generatorCounter as number;
   return { step: state.step as number, best: state.best as Progress["best"], seconds: state.seconds as number };
 }

@@ -1,0 +1,57 @@
+/** The folder of one trained network: where a run of it goes on, and the record of what happens. */
+import { access, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { dropMetricsAfter, MetricsWriter } from "../run/metrics.ts";
+import type { FitOptions, Observer } from "./fit.ts";
+import { loadProgress, type Trained } from "./state.ts";
+
+export interface ArmFolder {
+  /** What `fit` is told. */
+  readonly options: Pick<FitOptions, "folder" | "start" | "observer">;
+  close(): void;
+}
+
+export interface ArmOptions {
+  /** Goes on from the `last` checkpoint, where there is one. */
+  readonly resume?: boolean | undefined;
+  readonly observer?: Observer | undefined;
+}
+
+/** Opens `folder`, made if need be: loads the last checkpoint into `trained` and goes on with `metrics.jsonl` from there. */
+export async function openArm(
+  folder: string,
+  trained: Trained,
+  { resume = false, observer }: ArmOptions,
+): Promise<ArmFolder> {
+  await mkdir(folder, { recursive: true });
+  const metrics = join(folder, "metrics.jsonl");
+  const start =
+    resume && (await exists(join(folder, "last.json"))) ? await loadProgress(folder, "last", trained) : undefined;
+  // -1: a score before the first step is a record of step 0
+  if (resume) await dropMetricsAfter(metrics, start?.step || -1);
+  const writer = new MetricsWriter(metrics);
+  const options = { folder, observer: recording(observer, writer), ...(start ? { start } : {}) };
+  return { options, close: () => writer.close() };
+}
+
+/** The observer, with every step and validation also written down. */
+function recording(observer: Observer | undefined, writer: MetricsWriter): Observer {
+  return {
+    ...observer,
+    step(event) {
+      writer.write({ kind: "step", ...event });
+      observer?.step?.(event);
+    },
+    validation(event) {
+      writer.write({ kind: "validation", ...event });
+      observer?.validation?.(event);
+    },
+  };
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

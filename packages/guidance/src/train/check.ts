@@ -1,0 +1,107 @@
+/**
+ * What can be known to fail before anything long begins: names, batch sizes, classes, and the shapes of both
+ * networks and their similarity. Tensors are descriptions, so a forward pass costs no device and no memory.
+ */
+import { constant, formatShape, Generator, ShapeError, ValueError } from "@guidance/tensor";
+import { type DatasetSplits, imageSize } from "../data/dataset.ts";
+import { DataError } from "../data/errors.ts";
+import { loadDataset } from "../data/registry.ts";
+import { observe } from "../features/observe.ts";
+import { alignment } from "../method/loss.ts";
+import { similarities } from "../method/similarity.ts";
+import { guides, students } from "../models/registry.ts";
+import type { TrainConfig } from "./config.ts";
+import { imageTask } from "./guide.ts";
+
+/** The data a configuration names, once all of it is known to fit together. */
+export async function loadExperimentData(config: TrainConfig): Promise<DatasetSplits> {
+  checkNames(config);
+  const splits = await loadDataset(config.dataset, {
+    ...(config.dataFolder === null ? {} : { folder: config.dataFolder }),
+    ...(config.synthetic === null ? {} : { synthetic: config.synthetic }),
+  });
+  checkExperiment(config, splits);
+  return splits;
+}
+
+function checkNames(config: TrainConfig): void {
+  students.get(config.student.name);
+  guides.get(config.guide.name);
+  similarities.get(config.similarity);
+}
+
+/** Throws, naming what does not fit, unless `config` can be trained on `splits`. */
+export function checkExperiment(config: TrainConfig, splits: DatasetSplits): void {
+  checkClasses(config, splits);
+  checkBatch("batch", config.batchSize, config.lastBatch, splits);
+  if (config.guide.steps > 0) checkBatch("guide's batch", config.guide.batchSize, "drop", splits);
+  checkNetworks(config, splits);
+}
+
+function checkClasses({ classes }: TrainConfig, { train }: DatasetSplits): void {
+  if (classes === null || classes >= train.classes) return;
+  throw new DataError({
+    what: "classes",
+    facts: `the networks have ${classes} outputs and "${train.name}" has ${train.classes} classes`,
+    expected: `at least ${train.classes} outputs`,
+  });
+}
+
+function checkBatch(
+  name: string,
+  batchSize: number,
+  lastBatch: TrainConfig["lastBatch"],
+  { train }: DatasetSplits,
+): void {
+  if (batchSize > train.count) {
+    throw new DataError({
+      what: name,
+      facts: `it has ${batchSize} images and "${train.name}" has ${train.count}`,
+      expected: "a batch no larger than the data set",
+      hint: `Take at most ${train.count}`,
+    });
+  }
+  if (lastBatch === "keep" && train.count % batchSize === 1) {
+    throw new DataError({
+      what: name,
+      facts: `of ${train.count} images in batches of ${batchSize} the last batch keeps one, which has no variance`,
+      expected: "a last batch of at least 2 images",
+      hint: "Take another batch size, or drop the last batch",
+    });
+  }
+}
+
+/** One forward pass of both networks on shapes alone. */
+function checkNetworks(config: TrainConfig, splits: DatasetSplits): void {
+  const task = imageTask(config, splits);
+  const { channels, height, width, classes } = task;
+  const { batchSize } = config;
+  const images = constant(0).broadcast([batchSize, channels, height, width]);
+  const settings = { ...task, generator: new Generator(0) };
+  const observed = (role: string, build: () => ReturnType<ReturnType<typeof students.get>>) => {
+    const network = build().named(role);
+    const observation = observe(network.eval(), images);
+    const { shape } = observation.output;
+    if (shape.length !== 2 || shape[0] !== batchSize || shape[1] !== classes) {
+      throw new ShapeError({
+        what: role,
+        facts: `images ${formatShape(images.shape)} become ${formatShape(shape)}`,
+        expected: `logits ${formatShape([batchSize, classes])}`,
+        hint: `The networks get ${imageSize(splits.train)} values an image and give one logit a class`,
+      });
+    }
+    return observation.features;
+  };
+  const guide = observed("guide", () => guides.get(config.guide.name)(settings, config.guide));
+  const student = observed("student", () => students.get(config.student.name)(settings, config.student));
+  const { terms, pairs } = alignment(guide, student, similarities.get(config.similarity));
+  const wrong = terms.findIndex(({ rank }) => rank !== 0);
+  if (wrong < 0) return;
+  const { guide: target, student: learner } = pairs[wrong];
+  throw new ValueError({
+    what: `similarity "${config.similarity}"`,
+    facts: `of "${learner.path}" ${formatShape(learner.tensor.shape)} and "${target.path}" ${formatShape(target.tensor.shape)} it is ${formatShape(terms[wrong].shape)}`,
+    expected: "a scalar, shape []",
+    hint: "Reduce over all axes",
+  });
+}

@@ -1,0 +1,53 @@
+/** Scores of a network: one compiled for the purpose, or one that a run has left on the disk. */
+import { join } from "node:path";
+import { type Backend, Generator, type nn } from "@guidance/tensor";
+import type { DatasetSplits } from "../data/dataset.ts";
+import { students } from "../models/registry.ts";
+import type { TrainConfig } from "./config.ts";
+import { compileEvaluation, type Scores } from "./evaluate.ts";
+import { EVALUATION_BATCH, imageShape } from "./fit.ts";
+import { imageTask } from "./guide.ts";
+import { loadWeights } from "./state.ts";
+
+export type Split = keyof DatasetSplits;
+
+/** Scores of `model` on one split; leaves its mode as it was. Throws InterruptedError when told to stop. */
+export async function scoreModel(
+  backend: Backend,
+  model: nn.Module,
+  splits: DatasetSplits,
+  { split = "test", signal }: { split?: Split; signal?: AbortSignal | undefined } = {},
+): Promise<Scores> {
+  const batch = Math.min(EVALUATION_BATCH, splits[split].count);
+  const evaluator = await compileEvaluation(backend, model, imageShape(splits), batch);
+  try {
+    return await evaluator.run(splits[split], signal);
+  } finally {
+    evaluator.close();
+  }
+}
+
+export interface CheckpointScoreOptions {
+  readonly backend: Backend;
+  readonly config: TrainConfig;
+  readonly splits: DatasetSplits;
+  /** Folder of the run. */
+  readonly folder: string;
+  readonly arm: "guided" | "unguided";
+  readonly checkpoint: "last" | "best";
+  readonly split: Split;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Rebuilds the student of a run and scores a checkpoint of it; errors name tensors that do not fit. */
+export async function scoreCheckpoint(options: CheckpointScoreOptions): Promise<Scores & { readonly step: number }> {
+  const { backend, config, splits, folder, arm, checkpoint, split, signal } = options;
+  const task = { ...imageTask(config, splits), generator: new Generator(config.seed) };
+  const model = students.get(config.student.name)(task, config.student).named("student");
+  const { step } = await loadWeights(join(folder, arm), checkpoint, model);
+  try {
+    return { ...(await scoreModel(backend, model, splits, { split, signal })), step };
+  } finally {
+    model.close();
+  }
+}
