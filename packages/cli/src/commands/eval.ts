@@ -1,0 +1,46 @@
+/** `guidance eval`: scores a checkpoint of an earlier run. */
+import { type CheckpointScoreOptions, loadExperimentData, scoreCheckpoint } from "@guidance/guidance";
+import { type Command, Option } from "commander";
+import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
+import { oneOf } from "../options.ts";
+import { importPlugins } from "../plugins.ts";
+import { percent, table } from "../report/format.ts";
+import { readRun } from "./run.ts";
+
+type EvalOptions = DeviceOptions & Pick<CheckpointScoreOptions, "arm" | "checkpoint" | "split">;
+
+export function addEval(program: Command): void {
+  const choice = (flags: string, help: string, choices: readonly string[]) =>
+    new Option(flags, `${help}: ${choices.join(", ")}`).argParser(oneOf(choices)).default(choices[0]);
+  const command = program
+    .command("eval")
+    .description("score a checkpoint of an earlier run")
+    .argument("<folder>", "folder of the run")
+    .addOption(choice("--arm <arm>", "which student", ["guided", "unguided"]))
+    .addOption(choice("--checkpoint <name>", "which weights", ["last", "best"]))
+    .addOption(choice("--split <split>", "which images", ["test", "validation", "train"]));
+  addDeviceOptions(command);
+  command.option("--debug", "show stacks of errors");
+  command.action((folder: string, options: EvalOptions) => evaluate(folder, options));
+}
+
+async function evaluate(folder: string, options: EvalOptions): Promise<void> {
+  const { arm, checkpoint, split } = options;
+  const { config, plugins } = await readRun(folder);
+  await importPlugins(plugins);
+  const splits = await loadExperimentData(config);
+  const { backend, hint } = await open(options);
+  try {
+    console.log(`adapter ${backend.name}`);
+    if (hint !== undefined) console.log(`hint: ${hint}`);
+    const scores = await scoreCheckpoint({ backend, config, splits, folder, arm, checkpoint, split });
+    console.log(
+      table([
+        [`${arm}, ${checkpoint} (step ${scores.step}), ${splits[split].name}`, "loss", "top-1", "top-5"],
+        [`${splits[split].count} images`, scores.loss.toFixed(4), percent(scores.top1), percent(scores.top5)],
+      ]),
+    );
+  } finally {
+    await backend.close();
+  }
+}

@@ -1,0 +1,152 @@
+/** `guidance train`: a guided student, the same without guide, and how they compare. */
+import { access } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import {
+  claimRunFolder,
+  createRunFolder,
+  type ExperimentOptions,
+  type ExperimentResult,
+  InterruptedError,
+  loadExperimentData,
+  presets,
+  RunError,
+  runExperiment,
+  type TrainConfig,
+} from "@guidance/guidance";
+import { type Command, Option } from "commander";
+import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
+import { describeError, Stopped } from "../errors.ts";
+import { Interruption } from "../interrupt.ts";
+import { addConfigOptions, buildConfig, givenConfigFlags, oneOf } from "../options.ts";
+import { importPlugins } from "../plugins.ts";
+import { progressObserver } from "../report/progress.ts";
+import { openScreen, type Screen } from "../report/screen.ts";
+import { caveats, resultTable } from "../report/summary.ts";
+import { lastAdapter, readRun, recordResume, type StoredRun, writeRun } from "./run.ts";
+
+interface TrainOptions extends DeviceOptions {
+  readonly preset: string;
+  readonly plugin: readonly string[];
+  readonly name?: string;
+  readonly out: string;
+  readonly folder?: string;
+  readonly resume?: string;
+}
+
+const collect = (value: string, before: readonly string[]): string[] => [...before, value];
+
+export function addTrain(program: Command): void {
+  const command = program
+    .command("train")
+    .description("train a student under a guide, and the same student without")
+    .addOption(
+      new Option("--preset <preset>", `values to start from: ${Object.keys(presets).join(" or ")}`)
+        .argParser(oneOf(Object.keys(presets)))
+        .default("default"),
+    )
+    .option(
+      "--plugin <file>",
+      "module that registers students, guides, similarities, data sets; repeatable",
+      collect,
+      [],
+    )
+    .option("--name <name>", "what the run is called (default: the data set)")
+    .option("--out <folder>", "folder of all runs and of the guides they share", "runs")
+    .option("--folder <folder>", "the folder of this run, which must not exist (default: <out>/<time>-<name>)")
+    .option("--resume <folder>", "go on with the run in this folder, with its own configuration");
+  addDeviceOptions(addConfigOptions(command));
+  command.option("--debug", "show stacks of errors");
+  command.action((options: TrainOptions) => train(options, command));
+}
+
+async function train(options: TrainOptions, command: Command): Promise<void> {
+  const screen = openScreen();
+  const run = options.resume === undefined ? await newRun(options, command) : await earlierRun(options.resume, command);
+  const splits = await loadExperimentData(run.config);
+  const started = performance.now();
+  const opened = await open(options);
+  try {
+    screen.line(`adapter ${opened.backend.name}`);
+    if (opened.hint !== undefined) screen.line(`hint: ${opened.hint}`);
+    const folder = options.resume ?? (await claimFolder(options, run.config));
+    if (options.resume === undefined) await writeRun(folder, run, opened);
+    else await noteResume(folder, opened, screen);
+    screen.line(`run folder ${folder}`);
+    const result = await experiment(screen, {
+      backend: opened.backend,
+      config: run.config,
+      splits,
+      folder,
+      guideCache: join(options.resume === undefined ? options.out : dirname(resolve(folder)), "guides"),
+      resume: options.resume !== undefined,
+    });
+    screen.line(`\n${resultTable(result, (performance.now() - started) / 1000)}`);
+    for (const line of caveats(run.config)) screen.line(line);
+    screen.line(`weights, metrics and summary are in ${folder}`);
+  } finally {
+    await opened.backend.close();
+  }
+}
+
+async function newRun(options: TrainOptions, command: Command): Promise<StoredRun> {
+  const plugins = await importPlugins(options.plugin);
+  return { config: buildConfig(command, options.preset), plugins };
+}
+
+/** The run in `folder`, whose configuration stands. */
+async function earlierRun(folder: string, command: Command): Promise<StoredRun> {
+  const others = ["preset", "plugin", "name", "out", "folder"].filter(
+    (name) => command.getOptionValueSource(name) === "cli",
+  );
+  const given = [...others.map((name) => `--${name}`), ...givenConfigFlags(command)];
+  if (given.length > 0) {
+    throw new RunError({
+      what: "resume",
+      facts: `${given.join(", ")} cannot be changed`,
+      expected: "no options beside --device, --budget and --debug: the run keeps its configuration",
+      hint: "Leave them out, or start a new run without --resume",
+    });
+  }
+  const run = await readRun(folder);
+  const done = await access(join(folder, "summary.json")).then(
+    () => true,
+    () => false,
+  );
+  if (done) {
+    throw new RunError({
+      what: "resume",
+      facts: `the run in "${folder}" is complete`,
+      hint: `Its results are in summary.json; "guidance eval ${folder}" scores its checkpoints`,
+    });
+  }
+  await importPlugins(run.plugins);
+  return run;
+}
+
+function claimFolder({ folder, out, name }: TrainOptions, config: TrainConfig): Promise<string> {
+  if (folder !== undefined) return claimRunFolder(folder).then(() => folder);
+  return createRunFolder({ root: out, name: name ?? config.dataset, time: new Date() });
+}
+
+async function noteResume(folder: string, opened: Awaited<ReturnType<typeof open>>, screen: Screen): Promise<void> {
+  const before = await lastAdapter(folder);
+  if (before !== opened.backend.name) {
+    screen.line(`note: the run was on ${before} before; from here on its numbers are not those it would have had`);
+  }
+  await recordResume(folder, opened);
+}
+
+/** Runs it with progress and signals; ends in Stopped when a signal came. */
+async function experiment(screen: Screen, options: ExperimentOptions): Promise<ExperimentResult> {
+  const interruption = new Interruption((line) => screen.line(line));
+  try {
+    return await runExperiment({ ...options, observer: progressObserver(screen), signal: interruption.signal });
+  } catch (error) {
+    const { received } = interruption;
+    if (!(error instanceof InterruptedError) || received === undefined) throw error;
+    throw new Stopped(`${describeError(error)} Go on with: guidance train --resume ${options.folder}`, received);
+  } finally {
+    interruption.close();
+    screen.close();
+  }
+}

@@ -1,0 +1,75 @@
+/** Opens the backend a command runs on. */
+import { freemem } from "node:os";
+import { deviceChoices, openBackend, type WebGpuBackend } from "@guidance/shaders";
+import { type Backend, cpuBackend, ValueError } from "@guidance/tensor";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { oneOf } from "./options.ts";
+
+/** What `--device` takes: WebGPU adapters, and the reference backend. */
+export const devices = [...deviceChoices, "cpu"] as const;
+export type Device = (typeof devices)[number];
+
+export interface DeviceOptions {
+  readonly device?: Device;
+  /** GB (10^9 bytes) all buffers together may take. */
+  readonly budget?: number;
+}
+
+export interface Opened {
+  readonly backend: Backend;
+  /** Unless the backend is the CPU's. */
+  readonly webgpu?: WebGpuBackend;
+  /** One line on which faster device is an install away. */
+  readonly hint?: string;
+}
+
+/** Share of the free memory the CPU backend may take, as for software adapters. */
+const BUDGET_SHARE = 0.7;
+
+function parseBudget(text: string): number {
+  const budget = Number(text);
+  if (!(budget > 0)) throw new InvalidArgumentError("Expected a number of GB above 0.");
+  return budget;
+}
+
+/** Adds `--device` and `--budget`. */
+export function addDeviceOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        "--device <device>",
+        `${devices.join(", ")} (default: the environment variable GUIDANCE_DEVICE, else auto)`,
+      ).argParser(oneOf(devices)),
+    )
+    .addOption(
+      new Option(
+        "--budget <GB>",
+        "memory all buffers may take (default: 70 % of what is free, unlimited on a GPU)",
+      ).argParser(parseBudget),
+    );
+}
+
+function deviceOfEnvironment(): Device {
+  const value = process.env.GUIDANCE_DEVICE || "auto";
+  const device = devices.find((known) => known === value);
+  if (device) return device;
+  throw new ValueError({
+    what: "GUIDANCE_DEVICE",
+    facts: `it is "${value}"`,
+    expected: `one of ${devices.join(", ")}`,
+  });
+}
+
+/** Opens the device asked for; throws where there is none, saying what to install. */
+export async function open({ device = deviceOfEnvironment(), budget }: DeviceOptions): Promise<Opened> {
+  if (device === "cpu") {
+    const budgetBytes = budget === undefined ? Math.floor(freemem() * BUDGET_SHARE) : budget * 1e9;
+    return {
+      backend: cpuBackend({ budgetBytes }),
+      hint: "this is the reference backend; --device auto takes a GPU or a software WebGPU device",
+    };
+  }
+  const webgpu = await openBackend({ device, ...(budget === undefined ? {} : { budgetBytes: budget * 1e9 }) });
+  const { hint } = webgpu.opened;
+  return { backend: webgpu, webgpu, ...(hint === undefined ? {} : { hint }) };
+}

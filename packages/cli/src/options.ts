@@ -1,0 +1,163 @@
+/**
+ * The options of `guidance train` that set the configuration: one row a field, typed by the configuration
+ * itself, so that a field without an option fails to compile.
+ */
+import {
+  checkConfig,
+  defaultConfig,
+  nearestName,
+  presets,
+  SYNTHETIC_DEFAULTS,
+  type TrainConfig,
+} from "@guidance/guidance";
+import { type Command, InvalidArgumentError, Option } from "commander";
+
+/** Dotted paths of all plain values of a configuration. */
+type Leaves<T> = {
+  [K in keyof T & string]: NonNullable<T[K]> extends object ? `${K}.${Leaves<NonNullable<T[K]>>}` : K;
+}[keyof T & string];
+export type ConfigField = Leaves<TrainConfig>;
+
+type Value = string | number | boolean | null;
+
+interface Row {
+  /** As commander takes them; "--baseline" stands for itself and "--no-baseline". */
+  readonly flags: string;
+  readonly help: string;
+  readonly parse?: (text: string) => Value;
+}
+
+/** One of `choices`; otherwise an error with the nearest of them. */
+export function oneOf<T extends string>(choices: readonly T[]): (text: string) => T {
+  return (text) => {
+    const found = choices.find((choice) => choice === text);
+    if (found !== undefined) return found;
+    const nearest = nearestName(text, choices);
+    const hint = nearest === undefined ? "" : ` Did you mean "${nearest}"?`;
+    throw new InvalidArgumentError(`Expected one of ${choices.join(", ")}.${hint}`);
+  };
+}
+
+function parseNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || Number.isNaN(value)) throw new InvalidArgumentError("Expected a number.");
+  return value;
+}
+
+function parseInteger(text: string): number {
+  const value = parseNumber(text);
+  if (!Number.isInteger(value)) throw new InvalidArgumentError("Expected a whole number.");
+  return value;
+}
+
+/** A whole number, or `word` for null. */
+const integerOr = (word: string) => (text: string) => (text === word ? null : parseInteger(text));
+
+const text = (flags: string, help: string): Row => ({ flags, help, parse: (value) => value });
+const integer = (flags: string, help: string): Row => ({ flags, help, parse: parseInteger });
+const number = (flags: string, help: string): Row => ({ flags, help, parse: parseNumber });
+const choice = (flags: string, help: string, choices: readonly string[]): Row => ({
+  flags,
+  help: `${help}: ${choices.join(" or ")}`,
+  parse: oneOf(choices),
+});
+const yesOrNo = (flags: string, help: string): Row => ({ flags, help });
+
+const rows: { readonly [Field in ConfigField]: Row } = {
+  dataset: text("--dataset <name>", "mnist, fashion-mnist, synthetic, or one of a plugin"),
+  dataFolder: text("--data-folder <path>", "where the files of the data set are, if not in their usual place"),
+  "synthetic.channels": integer("--synthetic-channels <n>", "channels of the made-up images of --dataset synthetic"),
+  "synthetic.height": integer("--synthetic-height <n>", "their height"),
+  "synthetic.width": integer("--synthetic-width <n>", "their width"),
+  "synthetic.classes": integer("--synthetic-classes <n>", "their classes"),
+  "synthetic.train": integer("--synthetic-train <n>", "how many to train on"),
+  "synthetic.validation": integer("--synthetic-validation <n>", "how many to validate on"),
+  "synthetic.test": integer("--synthetic-test <n>", "how many to test on"),
+  classes: { ...integer("--classes <n>", "outputs of both networks, or data"), parse: integerOr("data") },
+  seed: integer("--seed <n>", "decides weights, order of images and dropout"),
+  batchSize: integer("--batch <n>", "images in a batch"),
+  steps: integer("--steps <n>", "training steps in all"),
+  epochs: integer("--epochs <n>", "passes over the training images, instead of --steps"),
+  lastBatch: choice("--last-batch <how>", "what becomes of a short last batch", ["drop", "keep"]),
+  learningRate: number("--lr <rate>", "learning rate of Adam"),
+  decayFactor: number("--decay-factor <x>", "what the learning rate is multiplied by"),
+  decayEvery: { ...integer("--decay-every <epochs>", "how often, or never"), parse: integerOr("never") },
+  validateEvery: {
+    ...integer("--validate-every <steps>", "validation beside that at the ends of epochs, or never"),
+    parse: integerOr("never"),
+  },
+  validateBeforeTraining: yesOrNo("--validate-first", "validation before the first step"),
+  "student.name": text("--student <name>", "the network to train: deep-fcn, or one of a plugin"),
+  "student.layers": integer("--layers <n>", "its Linear layers"),
+  "student.width": integer("--width <n>", "values in each of its layers"),
+  "student.firstWidth": integer("--first-width <n>", "values in its first layer"),
+  "student.dropout": number("--dropout <rate>", "its dropout, from 0 to below 1"),
+  "guide.name": text("--guide <name>", "the network that guides: resnet18, or one of a plugin"),
+  "guide.baseWidth": integer("--guide-width <n>", "channels of its first stage"),
+  "guide.steps": integer("--guide-steps <n>", "steps of its own training first; 0: random weights"),
+  "guide.batchSize": integer("--guide-batch <n>", "images in a batch of its own training"),
+  "guide.learningRate": number("--guide-lr <rate>", "learning rate of its own training"),
+  "guide.mode": choice("--guide-mode <mode>", "batch statistics or running ones", ["train", "eval"]),
+  similarity: text("--similarity <name>", "what makes layers alike: cka, or one of a plugin"),
+  alpha: number("--alpha <x>", "weight of the similarity loss"),
+  forwards: choice("--forwards <how>", "student forwards a step: one, or the notebook's two", ["single", "notebook"]),
+  baseline: yesOrNo("--baseline", "the same student without guide afterwards"),
+};
+
+/** The option that sets a field, for messages; the field itself where there is none. */
+export function flagOf(field: string): string {
+  return rows[field as ConfigField]?.flags.split(" ")[0] ?? field;
+}
+
+function valueAt(config: TrainConfig, field: string): unknown {
+  return field.split(".").reduce<unknown>((value, key) => (value as Record<string, unknown> | null)?.[key], config);
+}
+
+const configOptions = Object.entries(rows).map(([field, { flags, help, parse }]) => {
+  const value = valueAt(defaultConfig, field) ?? null;
+  const shown = value === null ? "" : ` (default: ${value})`;
+  const option = new Option(flags, help + (parse ? shown : ""));
+  return { field, flags, help, shown, option: parse ? option.argParser(parse) : option };
+});
+
+/** Adds the options of all fields to a command. */
+export function addConfigOptions(command: Command): Command {
+  for (const { flags, help, shown, option } of configOptions) {
+    command.addOption(option);
+    if (rows[fieldOf(flags)].parse === undefined)
+      command.addOption(new Option(flags.replace("--", "--no-"), `without ${help}${shown && ` (${shown})`}`));
+  }
+  return command;
+}
+
+const fieldOf = (flags: string): ConfigField =>
+  configOptions.find((entry) => entry.flags === flags)?.field as ConfigField;
+
+/** Flags of the configuration that were given on the command line. */
+export function givenConfigFlags(command: Command): string[] {
+  return configOptions.flatMap(({ flags, option }) =>
+    command.getOptionValueSource(option.attributeName()) === "cli" ? [flags.split(" ")[0]] : [],
+  );
+}
+
+/** The configuration of a preset with the options that were given; throws ConfigError for values out of range. */
+export function buildConfig(command: Command, preset: string): TrainConfig {
+  const config = structuredClone(presets[preset]) as Record<string, unknown>;
+  const given = new Set(givenConfigFlags(command));
+  for (const { field, flags, option } of configOptions) {
+    if (given.has(flags.split(" ")[0])) setAt(config, field, command.getOptionValue(option.attributeName()) as Value);
+  }
+  // epochs decide only where steps do not
+  if (given.has("--epochs")) config.steps = null;
+  return checkConfig(config);
+}
+
+function setAt(config: Record<string, unknown>, field: string, value: Value): void {
+  const [head, leaf] = field.split(".");
+  if (leaf === undefined) {
+    config[head] = value;
+    return;
+  }
+  const { seed: _seed, ...synthetic } = SYNTHETIC_DEFAULTS;
+  config[head] = { ...((config[head] as object | null) ?? (head === "synthetic" ? synthetic : {})), [leaf]: value };
+}

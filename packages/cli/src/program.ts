@@ -1,0 +1,19 @@
+/** The commands and how they take and refuse arguments. */
+import { Command } from "commander";
+import { addDoctor } from "./commands/doctor.ts";
+import { addEval } from "./commands/eval.ts";
+import { addTrain } from "./commands/train.ts";
+
+/** The whole command line, ready to parse. */
+export function buildProgram(): Command {
+  const program = new Command("guidance")
+    .description("Trains networks that do not train by themselves, under the guidance of others, on WebGPU.")
+    .showSuggestionAfterError()
+    .exitOverride()
+    // commander breaks its messages into lines; one is enough
+    .configureOutput({ outputError: (text, write) => write(`${text.trim().replace(/\s*\n\s*/g, " ")}\n`) });
+  addTrain(program);
+  addEval(program);
+  addDoctor(program);
+  return program;
+}

@@ -1,0 +1,31 @@
+/** What a training run shows while it runs: plans, progress with ETA, validation. */
+import type { Observer } from "@guidance/guidance";
+import { formatBytes } from "@guidance/tensor";
+import { duration, percent } from "./format.ts";
+import type { Screen } from "./screen.ts";
+
+/** An observer that shows everything on `screen`. */
+export function progressObserver(screen: Screen): Observer {
+  let arm: { readonly name: string; readonly from: number; readonly since: number } | undefined;
+  return {
+    message: (text) => screen.line(text),
+    planned(name, { plan }) {
+      const work = `${plan.calls.length} kernels, ${(plan.flops / 1e9).toFixed(2)} GFLOP`;
+      screen.line(`${name}: planned step: ${work}, peak memory ${formatBytes(plan.memory.peak)}`);
+    },
+    step({ arm: name, step, totalSteps, loss, crossEntropy, dissimilarity, pairs, seconds }) {
+      const now = performance.now() / 1000;
+      if (arm?.name !== name) arm = { name, from: step - 1, since: now - seconds };
+      const eta = ((now - arm.since) / (step - arm.from)) * (totalSteps - step);
+      const parts = [`loss ${loss.toFixed(4)}`];
+      if (pairs > 0)
+        parts.push(`CE ${crossEntropy.toFixed(4)}`, `similarity ${(1 - dissimilarity / pairs).toFixed(4)}`);
+      parts.push(`${duration(seconds)}/step`, `ETA ${duration(eta)}`);
+      screen.progress({ label: name, done: step, total: totalSteps, detail: parts.join("  ") });
+    },
+    validation({ arm: name, step, loss, top1, top5, best }) {
+      const scores = `loss ${loss.toFixed(4)}, top-1 ${percent(top1)}, top-5 ${percent(top5)}`;
+      screen.line(`${name}: validation after step ${step}: ${scores}${best ? ", best so far" : ""}`);
+    },
+  };
+}

@@ -1,0 +1,93 @@
+/**
+ * Where progress is shown: a bar that stays at the bottom of a terminal, plain lines now and then where the
+ * output goes to a file or another program.
+ */
+import { MultiBar, type SingleBar } from "cli-progress";
+
+/** One moment of something that takes long. */
+export interface ProgressLine {
+  readonly label: string;
+  readonly done: number;
+  readonly total: number;
+  /** What else there is to say. */
+  readonly detail: string;
+}
+
+export interface Screen {
+  /** Prints a line above the progress. */
+  line(text: string): void;
+  progress(line: ProgressLine): void;
+  /** Ends the progress; lines printed after it stand below it. */
+  close(): void;
+}
+
+/** The screen for a stream: a terminal or not. */
+export function openScreen(stream: NodeJS.WriteStream = process.stdout): Screen {
+  return stream.isTTY ? new BarScreen(stream) : new PlainScreen(stream);
+}
+
+const progressText = ({ label, done, total, detail }: ProgressLine): string =>
+  `${label.padEnd(9)}${String(done).padStart(String(total).length)}/${total}  ${detail}`;
+
+class BarScreen implements Screen {
+  readonly #stream: NodeJS.WriteStream;
+  #bars: MultiBar | undefined;
+  #bar: SingleBar | undefined;
+  #label: string | undefined;
+
+  constructor(stream: NodeJS.WriteStream) {
+    this.#stream = stream;
+  }
+
+  line(text: string): void {
+    if (this.#bars) this.#bars.log(`${text}\n`);
+    else this.#stream.write(`${text}\n`);
+  }
+
+  progress({ label, done, total, detail }: ProgressLine): void {
+    if (label !== this.#label) this.close();
+    if (!this.#bars) {
+      // signals are handled by the command itself
+      const options = { stream: this.#stream, hideCursor: true, gracefulExit: false, barsize: 20, linewrap: false };
+      this.#bars = new MultiBar({ ...options, format: "{label} {bar} {value}/{total}  {detail}" });
+      this.#bar = this.#bars.create(total, 0, { label: label.padEnd(8), detail });
+      this.#label = label;
+    }
+    this.#bar?.update(done, { label: label.padEnd(8), detail });
+  }
+
+  close(): void {
+    this.#bars?.stop();
+    this.#bars = undefined;
+    this.#bar = undefined;
+    this.#label = undefined;
+  }
+}
+
+/** Seconds between progress lines of one label. */
+const PLAIN_INTERVAL = 10;
+
+class PlainScreen implements Screen {
+  readonly #stream: NodeJS.WriteStream;
+  #label: string | undefined;
+  #printed = 0;
+
+  constructor(stream: NodeJS.WriteStream) {
+    this.#stream = stream;
+  }
+
+  line(text: string): void {
+    this.#stream.write(`${text}\n`);
+  }
+
+  progress(line: ProgressLine): void {
+    const now = performance.now() / 1000;
+    const due = line.label !== this.#label || line.done === line.total || now - this.#printed >= PLAIN_INTERVAL;
+    if (!due) return;
+    this.#label = line.label;
+    this.#printed = now;
+    this.line(progressText(line));
+  }
+
+  close(): void {}
+}

@@ -1,0 +1,57 @@
+/** Runs self-tests: an op's kernels on a backend against the CPU reference backend, op by op. */
+import { type Backend, compile, cpuBackend, type HostValue } from "@guidance/tensor";
+import { describeError } from "../errors.ts";
+import { type SelfTest, selfTests } from "./cases.ts";
+
+/** An op and what is wrong with it, if anything. */
+export interface SelfTestResult {
+  readonly op: string;
+  readonly fault?: string;
+}
+
+/** Largest difference allowed, as a part of the largest value: sums in another order, and built-in functions. */
+const TOLERANCE = 2e-5;
+
+async function outputs(backend: Backend, tests: readonly SelfTest[]): Promise<HostValue[]> {
+  const named = tests.flatMap(({ inputs }, t) => inputs.map((value, i) => [`input${t}_${i}`, value] as const));
+  const types = Object.fromEntries(named.map(([name, { shape, dtype }]) => [name, { shape, dtype }]));
+  const step = await compile(backend, types, (symbols) =>
+    Object.fromEntries(
+      tests.map(({ inputs, apply }, t) => [`output${t}`, apply(inputs.map((_, i) => symbols[`input${t}_${i}`]))]),
+    ),
+  );
+  try {
+    const values = await step(Object.fromEntries(named.map(([name, { values }]) => [name, values])));
+    return tests.map((_, t) => values[`output${t}`]);
+  } finally {
+    step.close();
+  }
+}
+
+/** How far `actual` is from `expected`, relative to its largest value; integers must be equal. */
+function difference(actual: HostValue, expected: HostValue): number {
+  let scale = 1e-30;
+  for (const value of expected.data) scale = Math.max(scale, Math.abs(value));
+  let worst = 0;
+  actual.data.forEach((value: number, i: number) => {
+    const gap = Math.abs(value - expected.data[i]) / scale;
+    worst = Math.max(worst, Number.isNaN(gap) ? Infinity : gap);
+  });
+  return actual.dtype === "f32" || worst === 0 ? worst : Infinity;
+}
+
+/** Tests every op on `backend`, one after another. */
+export async function* runSelfTests(backend: Backend): AsyncGenerator<SelfTestResult> {
+  await using reference = cpuBackend();
+  for (const [op, tests] of selfTests) {
+    try {
+      const [actual, expected] = [await outputs(backend, tests), await outputs(reference, tests)];
+      const worst = Math.max(...actual.map((value, i) => difference(value, expected[i])));
+      yield worst <= TOLERANCE
+        ? { op }
+        : { op, fault: `differs from the CPU by ${worst.toExponential(1)} of its largest value` };
+    } catch (error) {
+      yield { op, fault: describeError(error) };
+    }
+  }
+}
