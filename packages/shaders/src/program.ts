@@ -128,11 +128,12 @@ export class WebGpuProgram implements Program {
   }
 
   /** Queues one run; while both staging buffers are in use, the next run is queued when one is free. */
-  run(): Promise<ArrayBuffer[]> {
+  async run(): Promise<ArrayBuffer[]> {
     this.#check();
+    // nothing is awaited before the submit if a staging buffer is free: runs and writes keep the order of the calls
     const staging = this.#idle.pop();
     if (staging) return this.#start(staging);
-    return new Promise<WebGpuBuffer>((resolve) => this.#waiting.push(resolve)).then((free) => this.#start(free));
+    return this.#start(await new Promise<WebGpuBuffer>((resolve) => this.#waiting.push(resolve)));
   }
 
   close(): void {
@@ -258,11 +259,11 @@ function stageOutputs(plan: Plan, buffers: readonly WebGpuBuffer[]): StagedOutpu
 }
 
 /** Cuts the dispatches into submits at kernel boundaries, by estimated time. At least one, for the copies. */
-function cutBatches(
-  encoded: readonly EncodedDispatch[],
+export function cutBatches<T>(
+  encoded: readonly T[],
   calls: readonly { readonly seconds: number; readonly count: number }[],
-): Batch[] {
-  const batches: EncodedDispatch[][] = [[]];
+): T[][] {
+  const batches: T[][] = [[]];
   let seconds = 0;
   let next = 0;
   for (const call of calls) {
