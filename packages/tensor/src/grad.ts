@@ -4,7 +4,9 @@
  */
 import { formatShape, GradientError } from "./errors.ts";
 import { withLayer, withoutSites } from "./scope.ts";
-import { constant, type Operand, Tensor } from "./tensor.ts";
+import { constant, type Operand, type Tensor } from "./tensor.ts";
+import { currentTrace } from "./trace.ts";
+import { Variable } from "./variable.ts";
 
 /** Tensors from which some target can be reached, inputs first. */
 function pathTo(loss: Tensor, targets: ReadonlySet<Tensor>): Tensor[] {
@@ -27,6 +29,11 @@ function pathTo(loss: Tensor, targets: ReadonlySet<Tensor>): Tensor[] {
   return order;
 }
 
+/** What to differentiate with respect to: of a Variable, the version the step began with. */
+function targetTensor(target: Operand): Tensor {
+  return target instanceof Variable ? (currentTrace()?.begin(target) ?? target.asTensor()) : target.asTensor();
+}
+
 /**
  * Gradients of a scalar `loss` with respect to `targets`, each in its target's shape.
  * Throws a GradientError naming a target the loss does not depend on.
@@ -41,7 +48,7 @@ export function grad(loss: Tensor, targets: readonly Operand[]): Tensor[] {
       site: loss.site,
     });
   }
-  const wanted = targets.map((target) => target.asTensor());
+  const wanted = targets.map(targetTensor);
   const gradients = new Map<Tensor, Tensor>([[loss, constant(1).broadcast(loss.shape)]]);
   const targetSet = new Set(wanted);
   for (const tensor of pathTo(loss, targetSet).reverse()) {
@@ -62,7 +69,7 @@ export function grad(loss: Tensor, targets: readonly Operand[]): Tensor[] {
     const gradient = gradients.get(target);
     if (gradient) return gradient;
     const operand = targets[i];
-    const name = operand instanceof Tensor ? String(operand) : `"${(operand as { name?: string }).name}"`;
+    const name = operand instanceof Variable ? `"${operand.name}"` : String(operand);
     throw new GradientError({
       what: "grad",
       facts: `the loss does not depend on ${name}`,

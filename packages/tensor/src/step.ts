@@ -82,7 +82,16 @@ export async function compile<I extends Inputs, O extends Outputs>(
 }
 
 /** Outputs and guarded stores: when a loss is not finite, every assigned Variable keeps its old value. */
-function graphOf(trace: Trace, outputs: Outputs): Graph {
+function graphOf(trace: Trace, outputs: Outputs | Promise<unknown>): Graph {
+  if (outputs instanceof Promise) {
+    outputs.catch(() => {});
+    throw new TraceError({
+      what: "compile",
+      facts: "the traced function returned a promise",
+      expected: "a synchronous function",
+      hint: "Values do not exist while tracing: return what you want to read as an output",
+    });
+  }
   for (const [name, output] of Object.entries(outputs)) {
     if (!(output instanceof Operand)) {
       throw new TraceError({
@@ -100,9 +109,7 @@ function graphOf(trace: Trace, outputs: Outputs): Graph {
     stores: trace.stores().map(({ variable, value }) => ({
       variable,
       tensor: finite
-        ? withLayer(layerOf(variable.name), () =>
-            where(finite.reshape([]), value, trace.initial.get(variable) as Tensor),
-          )
+        ? withLayer(layerOf(variable.name), () => where(finite.reshape([]), value, trace.begin(variable)))
         : value,
     })),
   };

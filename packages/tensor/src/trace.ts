@@ -37,6 +37,12 @@ export class Trace {
     return tensor;
   }
 
+  /** The Tensor of the value the step began with. */
+  begin(variable: Variable): Tensor {
+    this.read(variable);
+    return this.initial.get(variable) as Tensor;
+  }
+
   assign(variable: Variable, value: Tensor): void {
     this.read(variable);
     this.#current.set(variable, value);
@@ -91,16 +97,7 @@ export function runTrace<T>(body: (trace: Trace) => T): { trace: Trace; result: 
   active = new Trace();
   try {
     const trace = active;
-    const result = body(trace);
-    if (result instanceof Promise) {
-      throw new TraceError({
-        what: "compile",
-        facts: "the traced function returned a promise",
-        expected: "a synchronous function",
-        hint: "Values do not exist while tracing: return what you want to read as an output",
-      });
-    }
-    return { trace, result };
+    return { trace, result: body(trace) };
   } finally {
     active = undefined;
   }

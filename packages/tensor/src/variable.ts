@@ -52,6 +52,8 @@ export class Variable extends Operand {
   /** Torch `state_dict` path, prefixed by the root module's role; set by the root module. */
   name: string;
   #value: InitialValue;
+  /** Stands for the value where no trace runs. */
+  #untraced: Tensor | undefined;
   #home: Home | undefined;
 
   constructor(
@@ -69,7 +71,10 @@ export class Variable extends Operand {
 
   /** The current value: what the last `assign` before it left, or the value the step begins with. */
   override asTensor(): Tensor {
-    return currentTrace()?.read(this) ?? create(leaves.variable, [], { variable: this });
+    const trace = currentTrace();
+    if (trace) return trace.read(this);
+    this.#untraced ??= create(leaves.variable, [], { variable: this });
+    return this.#untraced;
   }
 
   /** Makes `value` the new value, stored at the end of the step; later reads in the trace see it. */
