@@ -28,6 +28,7 @@ export function traitsOf(opened: OpenedDevice, { maxBindingBytes, family, softwa
     maxBindingBytes: Math.min(maxBindingBytes ?? Infinity, limits.maxStorageBufferBindingSize),
     offsetAlignment: limits.minStorageBufferOffsetAlignment,
     maxWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
+    maxStorageBuffers: limits.maxStorageBuffersPerShaderStage,
     ...(family === undefined ? {} : { family }),
   };
 }

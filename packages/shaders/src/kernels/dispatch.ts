@@ -50,6 +50,8 @@ export interface DeviceTraits {
   /** Alignment in bytes of a storage binding's offset. */
   readonly offsetAlignment: number;
   readonly maxWorkgroupsPerDimension: number;
+  /** Storage buffers one dispatch may bind; unlimited if absent. Scratch counts, and a plan does not know of it. */
+  readonly maxStorageBuffers?: number;
   /** Forces a kernel family where it can do the job, e.g. `direct`; for tests and tuning. */
   readonly family?: string;
 }

@@ -19,7 +19,7 @@ import type { WebGpuBackend } from "../backend.ts";
 /** A limit of a few kilobytes: everything but the smallest tensors goes through windows. */
 const TINY = 2048;
 /** Random kernels per property; each new shader costs a driver tens of milliseconds, those of matmul hundreds. */
-const RUNS = 60;
+const RUNS = 40;
 
 const cpu: Backend = cpuBackend();
 let whole: WebGpuBackend;

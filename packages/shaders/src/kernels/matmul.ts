@@ -10,7 +10,7 @@ import { layoutOf, type MatmulPass, operandRange, type Span, sizesOf } from "./m
 import { registerDispatch } from "./matmul-register.ts";
 import { tiledDispatch } from "./matmul-tiled.ts";
 import { normalizeKernel } from "./normalize.ts";
-import { generateUnfused, isPlain } from "./unfused.ts";
+import { canBindScratch, generateUnfused, isPlain } from "./unfused.ts";
 
 export type MatmulFamily = "subgroup" | "tiled" | "direct";
 
@@ -24,6 +24,9 @@ export const generateMatmul: KernelGenerator = (given, overwrites, traits) => {
   if (!operands) return generateUnfused(generateMatmul)(given, overwrites, traits);
 
   const boxes = cutProduct(kernel, operands, traits);
+  if (boxes.some(({ depths }) => depths.length > 1) && !isPlain(kernel) && !canBindScratch(kernel, 2, traits)) {
+    return generateUnfused(generateMatmul)(given, overwrites, traits);
+  }
   const dispatches: Dispatch[] = [];
   let scratch = 0;
   for (const { outer, depths } of boxes) {

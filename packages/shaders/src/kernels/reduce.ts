@@ -20,6 +20,7 @@ import {
   reductionsOf,
 } from "./reduce-pass.ts";
 import { cutSpace, joinBoxes, type ReduceOperand, windowedOperands } from "./reduce-windows.ts";
+import { canBindScratch } from "./unfused.ts";
 
 type Overwrites = readonly (number | undefined)[];
 
@@ -106,6 +107,7 @@ function planPass(kernel: ReduceKernel, traits: DeviceTraits): Pick<ReducePass, 
   const wanted = family === "thread" ? columnThreads : rows;
   // a second dispatch pays only if each part of the first still has a good run of work
   const shortest = family === "thread" ? run / 16 : run;
+  if (!canBindScratch(kernel, 0, traits)) return withSplits(kernel, family, 1);
   const splits = Math.min(Math.ceil(wanted / items), Math.floor(reduced / shortest), MOST_SPLITS);
   const slots = Math.floor(traits.maxBindingBytes / 4 / (outputs * kernel.core.reductions.length));
   return withSplits(kernel, family, Math.max(1, Math.min(splits, slots)));

@@ -262,6 +262,23 @@ describe("dispatches", () => {
     }
   });
 
+  test("a kernel that binds as much as the device allows takes no scratch", () => {
+    const wide = rowSum(1, 100_000);
+    const buffers = ({ bindings }: { bindings: readonly unknown[] }) => bindings.length;
+    expect(generateKernel(wide, [undefined], lavapipe).dispatches.map(buffers)).toEqual([2, 2]);
+    expect(generateKernel(wide, [undefined], { ...lavapipe, maxStorageBuffers: 1 }).dispatches.length).toBe(1);
+    const deep = product(64, 2048, 150528);
+    const residual: Kernel = {
+      ...deep,
+      inputs: [...deep.inputs, f32(64, 2048)],
+      body: [{ kind: "core", result: 0, dtype: "f32" }, load(2, [1]), apply("add", 0, 1)],
+      outputs: [{ type: f32(64, 2048), expression: 2 }],
+    };
+    const { dispatches, scratch } = generateKernel(residual, [undefined], { ...lavapipe, maxStorageBuffers: 4 });
+    expect(Math.max(...dispatches.map(buffers))).toBeLessThanOrEqual(4);
+    expect(scratch.length).toBe(2);
+  });
+
   test("a weight of 1.23 GB is multiplied through windows, adding up over K", () => {
     const { dispatches, scratch } = generateKernel(product(64, 2048, 150528), [undefined], lavapipe);
     expect(scratch).toEqual([64 * 2048 * 4]);

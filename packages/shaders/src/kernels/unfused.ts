@@ -3,12 +3,26 @@
  * it where windows make the fused form impossible: the epilogue reads a large tensor in an order of its own.
  */
 import { contiguousStrides, elementCount, type Kernel } from "@guidance/tensor";
-import type { BufferReference, Dispatch, GeneratedKernel, KernelGenerator } from "./dispatch.ts";
+import type { BufferReference, DeviceTraits, Dispatch, GeneratedKernel, KernelGenerator } from "./dispatch.ts";
 import { generateMap } from "./map.ts";
 
 /** Whether the epilogue does nothing but store the core's result. */
 export function isPlain({ body, outputs }: Kernel): boolean {
   return body.length === 1 && body[0].kind === "core" && outputs.length === 1;
+}
+
+/**
+ * Whether a dispatch that runs the epilogue can bind one scratch buffer more: beside the outputs, the host scalars and
+ * what the epilogue loads, and beside the operands of a core that is not reduced away (`operands` of them).
+ */
+export function canBindScratch(
+  { body, outputs }: Kernel,
+  operands: number,
+  { maxStorageBuffers = Infinity }: DeviceTraits,
+): boolean {
+  const loaded = new Set(body.flatMap((expression) => (expression.kind === "load" ? [expression.input] : [])));
+  const scalars = body.some(({ kind }) => kind === "scalar") ? 1 : 0;
+  return loaded.size + outputs.length + scalars + operands + 1 <= maxStorageBuffers;
 }
 
 /** The kernel as core and map with scratch in between; `generate` must handle plain kernels. */
