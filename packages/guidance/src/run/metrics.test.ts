@@ -2,7 +2,8 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { MetricsWriter, readMetrics } from "./metrics.ts";
+import type { JsonObject } from "./json.ts";
+import { dropMetricsAfter, MetricsWriter, readMetrics } from "./metrics.ts";
 
 let folder: string;
 let path: string;
@@ -12,7 +13,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-function append(...records: { step: number; loss: number }[]): void {
+function append(...records: JsonObject[]): void {
   const writer = new MetricsWriter(path);
   for (const record of records) writer.write(record);
   writer.close();
@@ -50,4 +51,12 @@ test("a whole last line without its end is kept", () => {
   expect(readMetrics(path)).toEqual([{ step: 1 }]);
   append({ step: 2, loss: 2 });
   expect(readMetrics(path)).toHaveLength(2);
+});
+
+test("records after the step that a run goes on from are dropped, others kept", async () => {
+  const records = [{ run: "a" }, { step: 1 }, { step: 2, loss: Number.NaN }, { step: 3 }];
+  for (const record of records) append(record);
+  await dropMetricsAfter(path, 2);
+  expect(readMetrics(path)).toEqual(records.slice(0, 3));
+  await dropMetricsAfter(`${path}.absent`, 2);
 });
