@@ -22,7 +22,7 @@ function constantOf(tensor: Tensor): ConstantAttrs | undefined {
 
 const isValue = (tensor: Tensor, value: number): boolean => {
   const attrs = constantOf(tensor);
-  return attrs?.value === value && attrs.float64 === undefined;
+  return attrs !== undefined && Object.is(attrs.value, value) && attrs.float64 === undefined;
 };
 
 function fill(value: number, tensor: Tensor): Tensor {
@@ -79,8 +79,12 @@ function simplifyOne(tensor: Tensor, inputs: readonly Tensor[]): Tensor | undefi
         ? x.inputs[0]
         : create(movements.transpose, [x.inputs[0]], { axes: both });
     }
-    case "broadcast":
-      return sameShape(x.shape, tensor.shape) ? x : undefined;
+    case "broadcast": {
+      if (sameShape(x.shape, tensor.shape)) return x;
+      return x.op.name === "broadcast"
+        ? create(movements.broadcast, [x.inputs[0]], { shape: tensor.shape })
+        : undefined;
+    }
     case "matmul": {
       const [a, b] = inputs;
       const attrs = tensor.attrs as MatmulAttrs;

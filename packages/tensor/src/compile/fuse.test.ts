@@ -1,0 +1,129 @@
+// What becomes one kernel, as plan.describe() tells it. A change here is a change of speed: look before updating.
+
+import { expect, it } from "vitest";
+import { cpuBackend } from "../backend/cpu.ts";
+import { crossEntropy } from "../functions/index.ts";
+import * as nn from "../nn/index.ts";
+import { Adam } from "../optim/index.ts";
+import { compile, f32, i32 } from "../step.ts";
+import type { Operand, Tensor } from "../tensor.ts";
+import { Variable } from "../variable.ts";
+
+const backend = cpuBackend();
+
+/** The kernels of a step on x [4,6] and y [6], with labels only. */
+async function kernels(
+  traced: (inputs: { x: Tensor; y: Tensor; labels: Tensor }) => Record<string, Operand>,
+): Promise<string[]> {
+  const { plan } = await compile(backend, { x: f32(4, 6), y: f32(6), labels: i32(4) }, traced);
+  return plan.calls.map(
+    ({ kernel: { label, outputs } }) => `${label} -> ${outputs.map(({ type }) => `[${type.shape}]`).join(" ")}`,
+  );
+}
+
+it("a chain of elementwise ops, broadcasts and movements is one kernel", async () => {
+  expect(
+    await kernels(({ x, y }) => ({ z: x.mul(y).add(1).tanh().transpose().reshape([2, 3, 4]).neg() })),
+  ).toMatchInlineSnapshot(`
+    [
+      "mul+add+tanh+neg -> [2,3,4]",
+    ]
+  `);
+});
+
+it("two outputs of the same elements come from one kernel", async () => {
+  expect(await kernels(({ x }) => ({ a: x.exp(), b: x.exp().add(1) }))).toMatchInlineSnapshot(`
+    [
+      "exp+add -> [4,6] [4,6]",
+    ]
+  `);
+});
+
+it("elementwise work before a reduction goes into its loads, work after it into its stores", async () => {
+  expect(await kernels(({ x }) => ({ norm: x.mul(x).sum(1).sqrt().add(1) }))).toMatchInlineSnapshot(`
+    [
+      "sum+sqrt+add -> [4]",
+    ]
+  `);
+});
+
+it("reductions of one input over the same axes share one pass", async () => {
+  expect(await kernels(({ x }) => ({ sum: x.sum(1), squares: x.mul(x).sum(1), max: x.max(1) }))).toMatchInlineSnapshot(`
+    [
+      "sum+sum+max -> [4] [4] [4]",
+    ]
+  `);
+});
+
+it("bias, activation and residual go into the matmul before them", async () => {
+  const weight = new Variable([6, 6], 1, { name: "weight" });
+  expect(await kernels(({ x, y }) => ({ z: x.matmul(weight).add(y).relu().add(x) }))).toMatchInlineSnapshot(`
+    [
+      "matmul+add+relu+add -> [4,6]",
+    ]
+  `);
+});
+
+it("bias and an eval-mode batch norm go into the convolution before them", async () => {
+  const model = new nn.Sequential(new nn.Conv2d(1, 2, 3, { bias: false }), new nn.BatchNorm2d(2), new nn.ReLU()).eval();
+  expect(await kernels(({ x }) => ({ z: model.call(x.reshape([1, 1, 4, 6])) }))).toMatchInlineSnapshot(`
+    [
+      "1 add+sqrt+reciprocal+mul -> [2]",
+      "2 conv2d+sub+mul+add+relu -> [1,2,2,4]",
+    ]
+  `);
+});
+
+it("a matmul does not share a kernel with what it reads", async () => {
+  expect(
+    await kernels(({ x }) => ({ z: x.mul(2).matmul(x, { transposeB: true }).add(x.mul(2).sum(1)) })),
+  ).toMatchInlineSnapshot(`
+    [
+      "mul -> [4,6]",
+      "sum -> [4]",
+      "matmul+add -> [4,4]",
+    ]
+  `);
+});
+
+it("one Adam update is one kernel", async () => {
+  const weight = new Variable([6], 1, { name: "weight" });
+  const adam = new Adam([weight], { learningRate: 1 });
+  expect(
+    await kernels(({ x }) => {
+      adam.minimize(x.mul(weight).sum());
+      return {};
+    }),
+  ).toMatchInlineSnapshot(`
+    [
+      "sum+isFinite -> []",
+      "sum+mul+mul+add+where+mul+mul+10 more -> [6] [6] [6]",
+    ]
+  `);
+});
+
+it("a training step of a small net", async () => {
+  const model = new nn.Sequential(new nn.Linear(6, 5), new nn.ReLU(), new nn.Linear(5, 3));
+  const adam = new Adam(model.parameters(), { learningRate: 1 });
+  const step = await compile(backend, { x: f32(4, 6), labels: i32(4) }, ({ x, labels }) => {
+    const loss = crossEntropy(model.call(x), labels);
+    adam.minimize(loss);
+    return { loss };
+  });
+  expect(step.plan.describe()).toMatchInlineSnapshot(`
+    "   0  1 matmul+add+relu  (blocked, 0.000 MFLOP, 316 B)  f32[4,6] f32[5,6] f32[5] -> f32[4,5]  b1,b2,b3 -> b4
+       1  2 matmul  (blocked, 0.000 MFLOP, 188 B)  f32[4,5] f32[3,5] -> f32[4,3]  b4,b5 -> b6
+       2  max  (loops, 0.000 MFLOP, 76 B)  f32[4,3] f32[3] -> f32[4]  b6,b7 -> b8
+       3  sum+log  (loops, 0.000 MFLOP, 108 B)  f32[4,3] f32[3] f32[4] -> f32[4] f32[4]  b6,b7,b8 -> b9,b10
+       4  sum  (loops, 0.000 MFLOP, 124 B)  i32[4] f32[4,3] f32[3] f32[4] f32[4] -> f32[4]  b11,b6,b7,b8,b10 -> b12
+       5  sum+reciprocal+mul  (loops, 0.000 MFLOP, 48 B)  f32[4] i32[4] -> f32[4]  b9,b11 -> b9
+       6  equal+where+add+sub+exp+mul+1 more  (loops, 0.000 MFLOP, 156 B)  i32[4] f32[4] f32[4,3] f32[3] f32[4] -> f32[4,3]  b11,b9,b6,b7,b8 -> b6
+       7  1 matmul+less+where  (blocked, 0.000 MFLOP, 268 B)  f32[4,3] f32[3,5] f32[4,5] -> f32[4,5]  b6,b5,b4 -> b10
+       8  sum+mul+isFinite  (loops, 0.000 MFLOP, 24 B)  f32[4] -> f32[] bool[]  b12 -> b9,b8
+       9  0 matmul+mul+mul+add+where+mul+mul+10 more  (blocked, 0.000 MFLOP, 900 B)  f32[4,5] f32[4,6] bool[] f32[5,6] f32[5,6] f32[5,6] -> f32[5,6] f32[5,6] f32[5,6]  b10,b1,b8,b13,b14,b2 -> b13,b14,b2
+      10  0 sum+mul+mul+add+where+mul+mul+10 more  (loops, 0.000 MFLOP, 204 B)  bool[] f32[5] f32[5] f32[5] f32[4,5] -> f32[5] f32[5] f32[5]  b8,b15,b16,b3,b10 -> b15,b16,b3
+      11  2 matmul+mul+mul+add+where+mul+mul+10 more  (blocked, 0.000 MFLOP, 492 B)  f32[4,3] f32[4,5] bool[] f32[3,5] f32[3,5] f32[3,5] -> f32[3,5] f32[3,5] f32[3,5]  b6,b4,b8,b17,b18,b5 -> b17,b18,b5
+      12  2 sum+mul+mul+add+where+mul+mul+10 more  (loops, 0.000 MFLOP, 124 B)  bool[] f32[3] f32[3] f32[3] f32[4,3] -> f32[3] f32[3] f32[3]  b8,b19,b20,b7,b6 -> b19,b20,b7
+    13 kernels, 0.001 MFLOP, peak 1.0 kB: variables 636 B, temporaries 256 B, inputs 120 B, constants 0 B, staging 8 B"
+  `);
+});
