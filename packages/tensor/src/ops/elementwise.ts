@@ -114,10 +114,13 @@ const rows = {
     (a, b) => a / b,
     (grad, [, b], y) => [grad.div(b), grad.mul(y).div(b).neg()],
   ),
-  // d(a^b) = b a^(b-1) da + a^b log(a) db
+  // d(a^b) = b a^(b-1) da + a^b log(a) db; a^0 is flat, also at 0
   pow: binary(
     (a, b) => a ** b,
-    (grad, [a, b], y) => [grad.mul(b).mul(a.pow(b.sub(1))), grad.mul(y).mul(where(a.greater(0), a, 1).log())],
+    (grad, [a, b], y) => [
+      grad.mul(b).mul(a.pow(where(b.equal(0), 1, b.sub(1)))),
+      grad.mul(y).mul(where(a.greater(0), a, 1).log()),
+    ],
   ),
   maximum: binary(
     (a, b) => (a > b || Number.isNaN(a) ? a : b),
