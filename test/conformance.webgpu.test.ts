@@ -1,12 +1,24 @@
-// The WebGPU backend, on whichever adapter opens here.
+// The WebGPU backend, on whichever adapter opens here: as it comes, with the kernels that run anywhere, and with bindings
+// so small that tensors are processed through windows.
 
-import { openBackend } from "@guidance/shaders";
+import { type BackendOptions, openBackend } from "@guidance/shaders";
 import { afterAll, describe, it } from "vitest";
 import { conformance } from "./support/conformance.ts";
 import { openTier } from "./support/tiers.ts";
 
-const backend = await openTier("webgpu", openBackend, ({ name }) => name);
-afterAll(() => backend?.close());
+const setups: [string, BackendOptions, runs: number][] = [
+  ["webgpu", {}, 8],
+  ["webgpu with direct kernels", { family: "direct" }, 4],
+  ["webgpu through windows of 512 bytes", { maxBindingBytes: 512 }, 4],
+];
 
-if (backend) conformance("webgpu", backend, { runs: 8, tolerance: 1e-5 });
-else describe.skip("webgpu gives what the reference gives", () => it("needs an adapter", () => {}));
+for (const [name, options, runs] of setups) {
+  const backend = await openTier(
+    "webgpu",
+    () => openBackend(options),
+    (opened) => opened.name,
+  );
+  afterAll(() => backend?.close());
+  if (backend) conformance(name, backend, { runs, tolerance: 1e-5, large: name === "webgpu" });
+  else describe.skip(`${name} gives what the reference gives`, () => it("needs an adapter", () => {}));
+}
