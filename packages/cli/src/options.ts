@@ -24,7 +24,7 @@ interface Row {
   /** As commander takes them; "--baseline" stands for itself and "--no-baseline". */
   readonly flags: string;
   readonly help: string;
-  readonly parse?: (text: string) => Value;
+  readonly parse?: (text: string) => Value | typeof nothing;
 }
 
 /** One of `choices`; otherwise an error with the nearest of them. */
@@ -50,8 +50,11 @@ function parseInteger(text: string): number {
   return value;
 }
 
+/** Stands for null between the parser and the configuration: commander takes null for a missing value. */
+const nothing = Symbol("null");
+
 /** A whole number, or `word` for null. */
-const integerOr = (word: string) => (text: string) => (text === word ? null : parseInteger(text));
+const integerOr = (word: string) => (text: string) => (text === word ? nothing : parseInteger(text));
 
 const text = (flags: string, help: string): Row => ({ flags, help, parse: (value) => value });
 const integer = (flags: string, help: string): Row => ({ flags, help, parse: parseInteger });
@@ -115,23 +118,21 @@ function valueAt(config: TrainConfig, field: string): unknown {
 
 const configOptions = Object.entries(rows).map(([field, { flags, help, parse }]) => {
   const value = valueAt(defaultConfig, field) ?? null;
-  const shown = value === null ? "" : ` (default: ${value})`;
-  const option = new Option(flags, help + (parse ? shown : ""));
-  return { field, flags, help, shown, option: parse ? option.argParser(parse) : option };
+  const shown = typeof value === "boolean" ? (value ? "yes" : "no") : value;
+  const option = new Option(flags, shown === null ? help : `${help} (default: ${shown})`);
+  if (parse) option.argParser(parse);
+  if (field === "epochs") option.conflicts("steps");
+  return { field, flags, option };
 });
 
 /** Adds the options of all fields to a command. */
 export function addConfigOptions(command: Command): Command {
-  for (const { flags, help, shown, option } of configOptions) {
+  for (const { flags, option } of configOptions) {
     command.addOption(option);
-    if (rows[fieldOf(flags)].parse === undefined)
-      command.addOption(new Option(flags.replace("--", "--no-"), `without ${help}${shown && ` (${shown})`}`));
+    if (option.isBoolean()) command.addOption(new Option(flags.replace("--", "--no-"), "without it"));
   }
   return command;
 }
-
-const fieldOf = (flags: string): ConfigField =>
-  configOptions.find((entry) => entry.flags === flags)?.field as ConfigField;
 
 /** Flags of the configuration that were given on the command line. */
 export function givenConfigFlags(command: Command): string[] {
@@ -145,7 +146,9 @@ export function buildConfig(command: Command, preset: string): TrainConfig {
   const config = structuredClone(presets[preset]) as Record<string, unknown>;
   const given = new Set(givenConfigFlags(command));
   for (const { field, flags, option } of configOptions) {
-    if (given.has(flags.split(" ")[0])) setAt(config, field, command.getOptionValue(option.attributeName()) as Value);
+    if (!given.has(flags.split(" ")[0])) continue;
+    const value = command.getOptionValue(option.attributeName()) as Value | typeof nothing;
+    setAt(config, field, value === nothing ? null : value);
   }
   // epochs decide only where steps do not
   if (given.has("--epochs")) config.steps = null;

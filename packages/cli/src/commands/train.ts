@@ -44,11 +44,10 @@ export function addTrain(program: Command): void {
         .argParser(oneOf(Object.keys(presets)))
         .default("default"),
     )
-    .option(
-      "--plugin <file>",
-      "module that registers students, guides, similarities, data sets; repeatable",
-      collect,
-      [],
+    .addOption(
+      new Option("--plugin <file>", "module that registers students, guides, similarities, data sets; repeatable")
+        .argParser(collect)
+        .default([], "none"),
     )
     .option("--name <name>", "what the run is called (default: the data set)")
     .option("--out <folder>", "folder of all runs and of the guides they share", "runs")

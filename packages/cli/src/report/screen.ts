@@ -2,7 +2,7 @@
  * Where progress is shown: a bar that stays at the bottom of a terminal, plain lines now and then where the
  * output goes to a file or another program.
  */
-import { MultiBar, type SingleBar } from "cli-progress";
+import { MultiBar, Presets, type SingleBar } from "cli-progress";
 
 /** One moment of something that takes long. */
 export interface ProgressLine {
@@ -40,8 +40,12 @@ class BarScreen implements Screen {
   }
 
   line(text: string): void {
-    if (this.#bars) this.#bars.log(`${text}\n`);
-    else this.#stream.write(`${text}\n`);
+    if (!this.#bars) {
+      this.#stream.write(`${text}\n`);
+      return;
+    }
+    this.#bars.log(`${text}\n`);
+    this.#bars.update(); // lines wait for the next drawing, and the last one has none
   }
 
   progress({ label, done, total, detail }: ProgressLine): void {
@@ -49,7 +53,8 @@ class BarScreen implements Screen {
     if (!this.#bars) {
       // signals are handled by the command itself
       const options = { stream: this.#stream, hideCursor: true, gracefulExit: false, barsize: 20, linewrap: false };
-      this.#bars = new MultiBar({ ...options, format: "{label} {bar} {value}/{total}  {detail}" });
+      const format = "{label} {bar} {value}/{total}  {detail}";
+      this.#bars = new MultiBar({ ...options, format }, Presets.shades_classic);
       this.#bar = this.#bars.create(total, 0, { label: label.padEnd(8), detail });
       this.#label = label;
     }

@@ -54,7 +54,7 @@ test("a whole last line without its end is kept", () => {
 });
 
 test("records after the step that a run goes on from are dropped, others kept", async () => {
-  const records = [{ run: "a" }, { step: 1 }, { step: 2, loss: Number.NaN }, { step: 3 }];
+  const records: JsonObject[] = [{ run: "a" }, { step: 1 }, { step: 2, loss: Number.NaN }, { step: 3 }];
   for (const record of records) append(record);
   await dropMetricsAfter(path, 2);
   expect(readMetrics(path)).toEqual(records.slice(0, 3));

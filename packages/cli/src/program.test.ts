@@ -1,0 +1,102 @@
+/** Arguments: what they set, and what is refused in one line before anything is opened or written. */
+import { defaultConfig, notebookConfig, type TrainConfig } from "@guidance/guidance";
+import { Command } from "commander";
+import { afterEach, expect, test, vi } from "vitest";
+import { describeError } from "./errors.ts";
+import { addConfigOptions, buildConfig } from "./options.ts";
+import { buildProgram } from "./program.ts";
+
+/** The configuration that `train` would run. */
+function configOf(args: string, preset = "default"): TrainConfig {
+  const command = addConfigOptions(new Command()).exitOverride();
+  command.parse(args.split(" ").filter(Boolean), { from: "user" });
+  return buildConfig(command, preset);
+}
+
+afterEach(() => vi.restoreAllMocks());
+
+/** The line that a command line which is refused ends with. */
+async function refusal(...args: string[]): Promise<string> {
+  let printed = "";
+  vi.spyOn(process.stderr, "write").mockImplementation((text) => {
+    printed += text;
+    return true;
+  });
+  const error: unknown = await buildProgram()
+    .parseAsync(args, { from: "user" })
+    .catch((error) => error);
+  const line = printed || `${describeError(error)}\n`;
+  expect(line).toMatch(/^[^\n]+\n$/);
+  return line;
+}
+
+test("without options a preset stands as it is", () => {
+  expect(configOf("")).toEqual(defaultConfig);
+  expect(configOf("", "notebook")).toEqual(notebookConfig);
+});
+
+test("options change what they name and nothing else", () => {
+  expect(configOf("--alpha 1 --guide-steps 0 --no-baseline --lr 3e-3 --layers 20")).toEqual({
+    ...defaultConfig,
+    alpha: 1,
+    baseline: false,
+    learningRate: 3e-3,
+    guide: { ...defaultConfig.guide, steps: 0 },
+    student: { ...defaultConfig.student, layers: 20 },
+  });
+});
+
+test("words stand for null, epochs replace steps, and the other way round", () => {
+  expect(configOf("--validate-every never --decay-every 3 --epochs 2")).toEqual({
+    ...defaultConfig,
+    validateEvery: null,
+    decayEvery: 3,
+    steps: null,
+    epochs: 2,
+  });
+  expect(configOf("--classes data --decay-every never --steps 5 --validate-first", "notebook")).toEqual({
+    ...notebookConfig,
+    classes: null,
+    decayEvery: null,
+    steps: 5,
+  });
+});
+
+test("a shape of made-up images fills in the rest", () => {
+  expect(configOf("--dataset synthetic --synthetic-height 8").synthetic).toEqual({
+    channels: 1,
+    height: 8,
+    width: 28,
+    classes: 10,
+    train: 1024,
+    validation: 256,
+    test: 256,
+  });
+});
+
+test.each([
+  [["--laers", "4"], "unknown option '--laers' (Did you mean --layers?)"],
+  [["--device", "gpuu"], 'Expected one of auto, gpu, lavapipe, swiftshader, cpu. Did you mean "gpu"?'],
+  [["--preset", "notebok"], 'Did you mean "notebook"?'],
+  [["--guide-mode", "evla"], 'Did you mean "eval"?'],
+  [["--last-batch", "keeep"], 'Did you mean "keep"?'],
+  [["--layers", "many"], "'--layers <n>' argument 'many' is invalid. Expected a number."],
+  [["--layers", "2.5"], "Expected a whole number."],
+  [["--layers", "1"], "option --layers: Too small: expected number to be >=2"],
+  [["--lr", "0", "--dropout", "1"], /option --lr: .*; option --dropout: /],
+  [["--steps", "5", "--epochs", "5"], "option '--epochs <n>' cannot be used with option '--steps <n>'"],
+  [["--budget", "-1"], "Expected a number of GB above 0."],
+  [["--student", "deep-fnc"], 'Perhaps you meant "deep-fcn"'],
+  [["--dataset", "mnits"], 'Perhaps you meant "mnist"'],
+  [["--guide", "resnet81"], 'Perhaps you meant "resnet18"'],
+  [["--similarity", "ckaa"], 'Perhaps you meant "cka"'],
+  [["--plugin", "absent.ts"], /there is no file ".*absent\.ts"/],
+  [["--resume", "absent"], 'there is no folder "absent"'],
+  [["--resume", "absent", "--steps", "3", "--name", "x"], "--name, --steps cannot be changed"],
+])("train %j is refused", async (args, message) => {
+  expect(await refusal("train", ...args)).toMatch(message);
+});
+
+test("an unknown command is refused with the nearest one", async () => {
+  expect(await refusal("trian")).toBe("error: unknown command 'trian' (Did you mean train?)\n");
+});
