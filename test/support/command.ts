@@ -18,6 +18,7 @@ export interface CommandResult {
   /** The exit status; a signal or a program that does not start counts as 1. */
   readonly status: number;
   readonly stdout: string;
+  readonly stderr: string;
   /** Both streams, for messages. */
   readonly output: string;
 }
@@ -34,7 +35,7 @@ export function run(program: string, args: readonly string[], options: CommandOp
   return new Promise((resolve) => {
     execFile(program, args, settings, (error, stdout, stderr) => {
       const status = typeof error?.code === "number" ? error.code : error ? 1 : 0;
-      resolve({ status, stdout, output: `${stdout}\n${stderr}\n${status === 1 ? error?.message : ""}`.trim() });
+      resolve({ status, stdout, stderr, output: `${stdout}\n${stderr}\n${status === 1 ? error?.message : ""}`.trim() });
     });
   });
 }

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { cpus, totalmem } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import {
   checkConfig,
   checkRunFolder,
@@ -20,6 +20,8 @@ export interface StoredRun {
   readonly config: TrainConfig;
   /** Absolute paths of the plugins it was started with. */
   readonly plugins: readonly string[];
+  /** Folder of the guides it shares with other runs. */
+  readonly guides: string;
 }
 
 const CONFIG = "config.json";
@@ -43,14 +45,16 @@ async function readJson(folder: string, name: string): Promise<JsonObject> {
 export async function readRun(folder: string): Promise<StoredRun> {
   await checkRunFolder(folder);
   const config = checkConfig(await readJson(folder, CONFIG));
-  const { plugins } = await readJson(folder, ENVIRONMENT);
-  return { config, plugins: plugins as string[] };
+  const { plugins, guides } = await readJson(folder, ENVIRONMENT);
+  return { config, plugins: plugins as string[], guides: join(folder, guides as string) };
 }
 
 /** Writes what a new run is started with. */
-export async function writeRun(folder: string, { config, plugins }: StoredRun, opened: Opened): Promise<void> {
+export async function writeRun(folder: string, { config, plugins, guides }: StoredRun, opened: Opened): Promise<void> {
   await writeJson(folder, CONFIG, config as unknown as JsonObject);
-  await writeJson(folder, ENVIRONMENT, { plugins, starts: [environment(opened)] });
+  // relative, so that all runs can be moved together
+  const shared = relative(folder, guides);
+  await writeJson(folder, ENVIRONMENT, { plugins, guides: shared, starts: [environment(opened)] });
 }
 
 /** Adds to the record of a run that it was resumed, and on what. */

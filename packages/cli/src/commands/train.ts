@@ -1,6 +1,6 @@
 /** `guidance train`: a guided student, the same without guide, and how they compare. */
 import { access } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { join } from "node:path";
 import {
   claimRunFolder,
   createRunFolder,
@@ -76,7 +76,7 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
       config: run.config,
       splits,
       folder,
-      guideCache: join(options.resume === undefined ? options.out : dirname(resolve(folder)), "guides"),
+      guideCache: run.guides,
       resume: options.resume !== undefined,
     });
     screen.line(`\n${resultTable(result, (performance.now() - started) / 1000)}`);
@@ -89,7 +89,7 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
 
 async function newRun(options: TrainOptions, command: Command): Promise<StoredRun> {
   const plugins = await importPlugins(options.plugin);
-  return { config: buildConfig(command, options.preset), plugins };
+  return { config: buildConfig(command, options.preset), plugins, guides: join(options.out, "guides") };
 }
 
 /** The run in `folder`, whose configuration stands. */
