@@ -36,7 +36,7 @@ describe.skipIf(!backend)("guided training on WebGPU", () => {
       arm: "guided",
       backend,
       task: { model, optimizer, guidance, imageShape: [1, 8, 8] },
-      generator,
+      generators: [generator],
       splits,
       config,
       observer: {

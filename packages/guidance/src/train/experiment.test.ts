@@ -1,8 +1,9 @@
 /** The whole experiment on the CPU: what it leaves behind, that it can be stopped anywhere, and the notebook's ways. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { cpuBackend } from "@guidance/tensor";
+import { cpuBackend, type Generator, nn, type Operand, type Tensor } from "@guidance/tensor";
 import { describe, expect, test } from "vitest";
+import { guides } from "../models/registry.ts";
 import { readCheckpoint } from "../run/checkpoint.ts";
 import type { JsonObject } from "../run/json.ts";
 import { readMetrics } from "../run/metrics.ts";
@@ -39,10 +40,31 @@ async function runWhole(config: TrainConfig) {
   return { folder, result };
 }
 
+/** A guide with dropout, which draws random numbers in every step of the student too. */
+class Noisy extends nn.Module {
+  readonly layers: nn.Sequential;
+  constructor(inputs: number, classes: number, generator: Generator) {
+    super();
+    const options = { generator };
+    this.layers = new nn.Sequential(
+      new nn.Linear(inputs, 8, options),
+      new nn.Dropout(0.2, options),
+      new nn.Linear(8, 8, options),
+      new nn.Linear(8, classes, options),
+    );
+  }
+  forward(x: Operand): Tensor {
+    return this.layers.call(x.flatten());
+  }
+}
+guides.register("noisy", ({ channels, height, width, classes, generator }) => {
+  return new Noisy(channels * height * width, classes, generator);
+});
+
 describe.each([
-  ["default", smallConfig],
+  ["default, and a guide with dropout", { ...smallConfig, guide: { ...smallConfig.guide, name: "noisy" } }],
   ["notebook", { ...smallNotebookConfig, guide: { ...smallNotebookConfig.guide, steps: 3, batchSize: 8 } }],
-] as const)("preset %s", (_name, config) => {
+] as const)("%s", (_name, config) => {
   test("stopped in every part and resumed, a run ends with the same bits", async () => {
     const whole = await runWhole(config);
     const parts = runs.fresh();

@@ -102,14 +102,15 @@ async function runArm(
     forwards: config.forwards,
   };
   const task: TrainingTask = { model, optimizer, guidance, imageShape: imageShape(splits) };
-  const open = await openArm(folder, { model, optimizer, generator }, { resume, observer });
+  const generators = prepared ? [generator, prepared.generator] : [generator];
+  const open = await openArm(folder, { model, optimizer, generators }, { resume, observer });
   try {
     const description = config as unknown as JsonObject;
     const progress = await fit({
       arm,
       backend,
       task,
-      generator,
+      generators,
       splits,
       config,
       description,

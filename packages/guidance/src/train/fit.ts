@@ -47,8 +47,8 @@ export interface FitOptions {
   readonly arm: string;
   readonly backend: Backend;
   readonly task: TrainingTask;
-  /** Source of the dropout masks of the task's networks. */
-  readonly generator: Generator;
+  /** Sources of the dropout masks of the task's networks. */
+  readonly generators: readonly Generator[];
   readonly splits: DatasetSplits;
   readonly config: Pick<
     TrainConfig,
@@ -157,8 +157,8 @@ class Loop {
   }
 
   async #train(batch: { images: Float32Array; labels: Int32Array }, epoch: number): Promise<void> {
-    const { arm, observer, task, generator } = this.#options;
-    const counter = generator.counter;
+    const { arm, observer, task, generators } = this.#options;
+    const counters = generators.map(({ counter }) => counter);
     const training = await this.#stepFor(batch.labels.length);
     const started = performance.now();
     const values = await training.run(batch);
@@ -166,7 +166,9 @@ class Loop {
     const step = this.#progress.step + 1;
     if (!Number.isFinite(values.loss)) {
       // the diagnosis draws the same random numbers
-      generator.counter = counter;
+      generators.forEach((generator, i) => {
+        generator.counter = counters[i];
+      });
       await this.#fail(step, values.loss, batch);
     }
     this.#progress = { ...this.#progress, step, seconds: this.#progress.seconds + seconds };
@@ -221,9 +223,9 @@ class Loop {
   }
 
   async #save(name: "best" | "last"): Promise<void> {
-    const { folder, task, generator, description = {} } = this.#options;
+    const { folder, task, generators, description = {} } = this.#options;
     if (!folder) return;
-    const trained = { model: task.model, optimizer: task.optimizer, generator };
+    const trained = { model: task.model, optimizer: task.optimizer, generators };
     await saveProgress(folder, name, trained, this.#progress, description);
     this.#savedStep = this.#progress.step;
   }

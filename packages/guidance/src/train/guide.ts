@@ -31,6 +31,7 @@ export interface GuideOptions {
 
 export interface PreparedGuide {
   readonly guide: nn.Module;
+  /** Source of its dropout masks. */
   readonly generator: Generator;
   /** Where its weights came from. */
   readonly origin: "random" | "trained" | "cached";
@@ -80,7 +81,10 @@ export async function prepareGuide(options: GuideOptions): Promise<PreparedGuide
   const guide = guides
     .get(config.guide.name)({ ...task, generator }, config.guide)
     .named("guide");
+  const { counter } = generator;
   const ready = (origin: PreparedGuide["origin"], file?: string): PreparedGuide => {
+    // the same stream goes on whether the guide was trained just now or before
+    generator.counter = counter;
     guide.train(config.guide.mode === "train");
     return { guide, generator, origin, ...(file === undefined ? {} : { file }) };
   };
@@ -133,13 +137,17 @@ async function trainGuide(
 ): Promise<void> {
   const { steps, batchSize, learningRate } = config.guide;
   const optimizer = new optim.Adam(guide.parameters(), { learningRate });
-  const arm = await openArm(join(folder, "guide"), { model: guide, optimizer, generator }, { resume, observer });
+  const arm = await openArm(
+    join(folder, "guide"),
+    { model: guide, optimizer, generators: [generator] },
+    { resume, observer },
+  );
   try {
     await fit({
       arm: "guide",
       backend,
       task: { model: guide, optimizer, imageShape: imageShape(splits) },
-      generator,
+      generators: [generator],
       splits,
       config: {
         ...config,

@@ -24,7 +24,7 @@ test("live bytes are flat over 200 guided steps", async () => {
     arm: "guided",
     backend,
     task: { model, optimizer, guidance, imageShape: imageShape(splits) },
-    generator,
+    generators: [generator],
     splits,
     config,
     observer: {

@@ -18,7 +18,8 @@ export interface Progress {
 export interface Trained {
   readonly model: nn.Module;
   readonly optimizer: optim.Optimizer;
-  readonly generator: Generator;
+  /** Sources of random numbers in the step: the network's, and its guide's. */
+  readonly generators: readonly Generator[];
 }
 
 const OPTIMIZER = "optimizer.";
@@ -44,8 +45,9 @@ export async function saveProgress(
   progress: Progress,
   config: JsonObject,
 ): Promise<void> {
-  const { optimizer, generator } = trained;
-  const state = { ...progress, optimizerSteps: optimizer.stepCount, generatorCounter: generator.counter, config };
+  const { optimizer, generators } = trained;
+  const generatorCounters = generators.map(({ counter }) => counter);
+  const state = { ...progress, optimizerSteps: optimizer.stepCount, generatorCounters, config };
   await writeCheckpoint(folder, name, { tensors: await collect(trained), state });
 }
 
@@ -78,7 +80,7 @@ export async function loadWeights(folder: string, name: string, model: nn.Module
 
 /** Loads a checkpoint into `trained`; errors name tensors that do not fit, and then nothing has changed. */
 export async function loadProgress(folder: string, name: string, trained: Trained): Promise<Progress> {
-  const { model, optimizer, generator } = trained;
+  const { model, optimizer, generators } = trained;
   const { tensors, state } = await readCheckpoint(folder, name);
   const moments = [...optimizer.stateVariables()].map(([key, variable]): [string, Variable] => [
     OPTIMIZER + key,
@@ -88,6 +90,8 @@ export async function loadProgress(folder: string, name: string, trained: Traine
   model.loadStateDict(weightsOf(tensors));
   for (const [key, variable] of moments) variable.write(tensors.get(key)?.data as Float32Array);
   optimizer.stepCount = state.optimizerSteps as number;
-  generator.counter = state.generatorCounter as number;
+  generators.forEach((generator, i) => {
+    generator.counter = (state.generatorCounters as number[])[i];
+  });
   return { step: state.step as number, best: state.best as Progress["best"], seconds: state.seconds as number };
 }
