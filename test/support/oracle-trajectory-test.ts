@@ -14,12 +14,13 @@ const wholeRuns = [
   "deep/guide_train/lr0.001/notebook",
 ];
 
+const guide = new RecordedGuide();
+afterAll(() => guide.close());
+
 /** Tests every run of a student on a backend, by the tolerances of its precision. */
 export function testTrajectories(student: string, backend: Backend): void {
   const runs = runsOf(student);
   const check = backend.precision === "float64" ? expectFloat64 : expectFloat32;
-  const guide = new RecordedGuide(backend);
-  afterAll(() => guide.close());
 
   describe(`${student} on ${backend.name}`, () => {
     test("the runs cover every way of guidance and one computes the guide in its steps", () => {
