@@ -44,7 +44,7 @@ test("the table has last and best weights of each student, and the guide", () =>
 
 test("no more is claimed than a run shows", () => {
   const demo = caveats({ ...defaultConfig, seed: 7 }).join("\n");
-  for (const part of ["learning rate (0.001)", "3e-3", "seen labels (200 steps", "random guide"])
+  for (const part of ["learning rate (0.001)", "3e-3", "seen labels (200 steps", "random weights (--guide-steps 0"])
     expect(demo).toContain(part);
   // numbers of the demonstration belong to it alone
   expect(caveats({ ...defaultConfig, steps: 400 }).join("\n")).not.toMatch(/3e-3|PyTorch/);
