@@ -29,7 +29,8 @@ export function testTrajectories(student: string, backend: Backend): void {
       expect(new Set(runs.map(({ mode }) => mode))).toEqual(new Set([null, "notebook", "single"]));
     });
 
-    test.each(runs)("$id", async (run) => {
+    // seconds on a free core; a busy machine must not fail it
+    test.each(runs)("$id", { timeout: 600_000 }, async (run) => {
       check(await train(backend, run, wholeRuns.includes(run.id) ? undefined : guide), run);
     });
   });
