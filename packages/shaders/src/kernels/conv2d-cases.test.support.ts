@@ -1,4 +1,7 @@
-/** Convolutions on the GPU against the op's reference: families, shapes, epilogues and binding windows. */
+/**
+ * Convolutions on the GPU against the op's reference: shapes, epilogues and binding windows, for one kernel family. Each
+ * family is a test file of its own, so that two workers share the compilations.
+ */
 import type { CoreName, Kernel, TensorType } from "@guidance/tensor";
 import { elementCount } from "@guidance/tensor";
 import fc from "fast-check";
@@ -105,10 +108,14 @@ const cases: fc.Arbitrary<Case> = fc
   }));
 
 let opened: OpenedDevice;
-beforeAll(async () => {
-  opened = await openDevice();
-});
-afterAll(() => opened.close());
+
+/** Opens the device for the tests of the calling file. */
+export function openForTests(): void {
+  beforeAll(async () => {
+    opened = await openDevice();
+  });
+  afterAll(() => opened.close());
+}
 
 function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, terms: number): void {
   // inputs are in [-1, 1): float32 sums of `terms` products, plus what the epilogue adds
@@ -141,7 +148,8 @@ async function check(
   }
 }
 
-describe.each(["direct", "subgroup"])("%s", (family) => {
+/** All shapes in one family. */
+export function testConvolutions(family: "direct" | "subgroup"): void {
   describe.each(ops)("%s", (op) => {
     test.each(table)("$x weight $weight stride $stride padding $padding", async (convolution) => {
       await check(op, convolution, { family }, [true]);
@@ -165,12 +173,15 @@ describe.each(["direct", "subgroup"])("%s", (family) => {
       }
     });
   });
-});
+}
 
-// a large workgroup with barriers compiles slowly on software drivers: a few shapes must do
-test.each([square(5, 16, 7, 32, 3, 2, 1), square(2, 3, 20, 70, 7, 2, 3), square(9, 20, 4, 33, 3, 1, 1)])(
-  "tiled $x $weight",
-  async (convolution) => {
-    for (const op of ["conv2d", "conv2dInputGrad"] as const) await check(op, convolution, { family: "tiled" }, [true]);
-  },
-);
+/** The tiled family: a large workgroup with barriers compiles slowly on software drivers, so a few shapes must do. */
+export function testTiledConvolutions(): void {
+  test.each([square(5, 16, 7, 32, 3, 2, 1), square(2, 3, 20, 70, 7, 2, 3), square(9, 20, 4, 33, 3, 1, 1)])(
+    "tiled $x $weight",
+    async (convolution) => {
+      for (const op of ["conv2d", "conv2dInputGrad"] as const)
+        await check(op, convolution, { family: "tiled" }, [true]);
+    },
+  );
+}
