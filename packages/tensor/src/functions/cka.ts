@@ -33,7 +33,9 @@ function centeredGram(features: Operand): Gram {
   const x = features.flatten();
   const centered = x.sub(x.mean(0));
   const trace = centered.mul(centered).sum();
-  const varies = trace.greater(x.mul(x).sum().mul(noVariance()));
+  // what is not finite counts as varying: it must reach the loss, not hide behind a similarity of 0
+  const still = trace.lessEqual(x.mul(x).sum().mul(noVariance()));
+  const varies = still.and(trace.isFinite()).not();
   const scale = where(varies, trace, 1).reciprocal();
   const gram = centered.matmul(centered, { transposeB: true }).mul(scale);
   return { centered, gram, scale, varies, norm: where(varies, gram.mul(gram).sum(), 1).sqrt() };
