@@ -9,6 +9,7 @@ import {
   threefry2x32,
   threefryBlock,
   uniformValues,
+  withGenerator,
 } from "./random.ts";
 
 const word = fc.integer({ min: 0, max: 2 ** 32 - 1 });
@@ -101,6 +102,19 @@ test("seed resets the default generator", () => {
   seed(13);
   expect([defaultGenerator.seed, defaultGenerator.counter]).toEqual([13, 0]);
   seed(0);
+});
+
+test("another generator is the default one while a function runs, even one that throws", () => {
+  const before = defaultGenerator;
+  const own = new Generator(9);
+  expect(withGenerator(own, () => defaultGenerator.nextStream())).toBe(0);
+  const failing = () =>
+    withGenerator(own, () => {
+      defaultGenerator.nextStream();
+      throw new Error("no");
+    });
+  expect(failing).toThrow("no");
+  expect([own.counter, defaultGenerator]).toEqual([2, before]);
 });
 
 test("numbers that are no 32-bit words are refused by name", () => {

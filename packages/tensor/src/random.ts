@@ -153,7 +153,18 @@ export class Generator {
 }
 
 /** The generator that modules use unless given another; as in torch. */
-export const defaultGenerator = new Generator(0);
+export let defaultGenerator = new Generator(0);
+
+/** What `body` gives, with `generator` as the default one while it runs; `body` is synchronous. */
+export function withGenerator<T>(generator: Generator, body: () => T): T {
+  const before = defaultGenerator;
+  defaultGenerator = generator;
+  try {
+    return body();
+  } finally {
+    defaultGenerator = before;
+  }
+}
 
 /** Resets {@link defaultGenerator} to `value`, so that what is built next is reproducible (torch.manual_seed). */
 export function seed(value: number): void {
