@@ -10,7 +10,7 @@ import { elementCount, type Kernel, type ReduceCore, type View } from "@guidance
 import type { ElementRange } from "../windows.ts";
 import { isContiguous } from "./address.ts";
 import { type BodySpace, emitExpressions, emitStores, epilogueSpace, planLoads } from "./body.ts";
-import { ShaderBuilder } from "./builder.ts";
+import { type Mark, ShaderBuilder } from "./builder.ts";
 import type { BufferReference, DeviceTraits, Dispatch } from "./dispatch.ts";
 import { divide } from "./division.ts";
 import { gridOf, loopGrid } from "./grid.ts";
@@ -147,37 +147,33 @@ function locateItem(shader: ShaderBuilder, items: number, outputs: number, outer
   return { output: scale(shader.let("outputItem", remainder)), split: shader.let("split", quotient) };
 }
 
+/**
+ * Float terms an accumulator adds up before it is itself a term of the next one. A sum of n equal terms is off by up
+ * to n / 2 roundings; in runs of runs each stage adds at most this many, and two more loops cost nothing measurable.
+ */
+const RUN = 64;
+
+interface LoopOptions {
+  readonly pass: ReducePass;
+  readonly reductions: readonly Reduction[];
+  readonly space: BodySpace;
+  readonly place: Place;
+  readonly mark: Mark;
+  readonly split: string;
+  readonly member: string;
+  readonly team: number;
+}
+
 /** Prints the loop over the reduced space and returns the accumulators of one member of the team. */
-function emitLoop(
-  shader: ShaderBuilder,
-  {
-    pass,
-    reductions,
-    space,
-    place,
-    mark,
-    split,
-    member,
-    team,
-  }: {
-    pass: ReducePass;
-    reductions: readonly Reduction[];
-    space: BodySpace;
-    place: Place;
-    mark: ReturnType<ShaderBuilder["mark"]>;
-    split: string;
-    member: string;
-    team: number;
-  },
-): string[] {
+function emitLoop(shader: ShaderBuilder, options: LoopOptions): string[] {
+  const { pass, reductions, space, place, mark, split, member, team } = options;
   const { kernel, splits, chunk } = pass;
   const { core } = kernel;
   const { width } = space;
   // along columns, a turn still reads one reduced index
-  const stride = width === 4 && (space.vectorAxis ?? 0) >= kernel.domain.length ? 4 : 1;
+  const stride = (width === 4 && (space.vectorAxis ?? 0) >= kernel.domain.length ? 4 : 1) * team;
   const total = shader.param("reducedCount", "u32", elementCount(core.reduced));
-  const accumulators = reductions.map((reduction) => shader.var("sum", initialText(shader, reduction, width)));
-  const offset = member === "0u" ? "" : stride === 4 ? `${member} * 4u` : member;
+  const offset = member === "0u" ? "" : stride === team ? member : `${member} * 4u`;
   let start = offset === "" ? "0u" : offset;
   let end = total;
   if (splits > 1) {
@@ -186,42 +182,50 @@ function emitLoop(
     start = offset === "" ? from : `${from} + ${offset}`;
     end = shader.let("to", `min(${total}, ${from} + ${length})`);
   }
-  const r = shader.name("r");
-  shader.block(`for (var ${r} = ${start}; ${r} < ${end}; ${r} += ${stride * team}u)`, () => {
-    const inner = linearPlace(shader, core.reduced, r, "reduced");
-    const values = emitExpressions(shader, "inner", space, { place: inner, outer: { place, mark } });
-    core.reductions.forEach(({ expression }, i) => {
-      const scalar = accumulatorType(reductions[i]);
-      const value =
-        reductions[i].dtype === "bool" ? `${wgslType(scalar, width)}(${values[expression]})` : values[expression];
-      const operand = reductions[i].op === "sum" ? value : shader.let("operand", value);
-      shader.line(`${accumulators[i]} = ${combineText(shader, reductions[i], accumulators[i], operand, width)};`);
+  const isFloatSum = (reduction: Reduction) => reduction.op === "sum" && accumulatorType(reduction) === "f32";
+  const declare = (reduction: Reduction) => shader.var("sum", initialText(shader, reduction, width));
+  const accumulators = reductions.map(declare);
+  const turns = Math.ceil(Math.min(chunk, elementCount(core.reduced)) / stride);
+  const stages = reductions.some(isFloatSum) && turns > RUN ? (turns > RUN * RUN ? 2 : 1) : 0;
+  const emit = (stage: number, into: readonly string[], from: string, to: string): void => {
+    const r = shader.name("r");
+    shader.block(`for (var ${r} = ${from}; ${r} < ${to}; ${r} += ${stride * RUN ** stage}u)`, () => {
+      if (stage === 0) {
+        const values = emitExpressions(shader, "inner", space, {
+          place: linearPlace(shader, core.reduced, r, "reduced"),
+          outer: { place, mark },
+        });
+        core.reductions.forEach(({ expression }, i) => {
+          const type = wgslType(accumulatorType(reductions[i]), width);
+          const value = reductions[i].dtype === "bool" ? `${type}(${values[expression]})` : values[expression];
+          const operand = reductions[i].op === "sum" ? value : shader.let("operand", value);
+          shader.line(`${into[i]} = ${combineText(shader, reductions[i], into[i], operand, width)};`);
+        });
+        return;
+      }
+      const parts = into.map((name, i) => (isFloatSum(reductions[i]) ? declare(reductions[i]) : name));
+      emit(stage - 1, parts, r, shader.let("runEnd", `min(${to}, ${r} + ${stride * RUN ** stage}u)`));
+      into.forEach((name, i) => {
+        if (parts[i] !== name) shader.line(`${name} += ${parts[i]};`);
+      });
     });
-  });
+  };
+  emit(stages, accumulators, start, end);
   return accumulators;
 }
 
-function emitResults(
-  shader: ShaderBuilder,
-  {
-    pass,
-    reductions,
-    place,
-    output,
-    split,
-    outputs,
-    outer,
-  }: {
-    pass: ReducePass;
-    reductions: readonly Reduction[];
-    place: Place;
-    output: string;
-    split: string;
-    outputs: number;
-    outer: Width;
-  },
-  folded: readonly string[],
-): void {
+interface ResultOptions {
+  readonly pass: ReducePass;
+  readonly reductions: readonly Reduction[];
+  readonly place: Place;
+  readonly output: string;
+  readonly split: string;
+  readonly outputs: number;
+  readonly outer: Width;
+}
+
+function emitResults(shader: ShaderBuilder, options: ResultOptions, folded: readonly string[]): void {
+  const { pass, reductions, place, output, split, outputs, outer } = options;
   const { kernel, target } = pass;
   if (target.kind === "outputs") {
     const results = folded.map((value, i) =>
