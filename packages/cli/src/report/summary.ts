@@ -13,10 +13,9 @@ const scores = ({ top1, top5, loss }: Scores): string[] => [percent(top1), perce
 const names = { guided: "student with guide", unguided: "the same student without guide" };
 
 function armRows({ arm, steps, test, testAtBest, bestStep, secondsPerStep }: ArmResult): string[][] {
-  return [
-    [`${names[arm]}, last weights (step ${steps})`, ...scores(test), duration(secondsPerStep)],
-    [`${names[arm]}, best validation (step ${bestStep})`, ...scores(testAtBest), ""],
-  ];
+  const last = [`${names[arm]}, last weights (step ${steps})`, ...scores(test), duration(secondsPerStep)];
+  // without a finite validation loss there is no best one
+  return testAtBest ? [last, [`${names[arm]}, best validation (step ${bestStep})`, ...scores(testAtBest), ""]] : [last];
 }
 
 const origins = { random: "random weights", trained: "trained in this run", cached: "trained before" };

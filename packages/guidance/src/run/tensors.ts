@@ -6,7 +6,8 @@ import { RunError } from "./errors.ts";
 /** Names listed in full in a message; of more only the number is said. */
 const LISTED = 5;
 
-function list(names: readonly string[]): string {
+/** The first names of a list, and how many more there are. */
+export function listNames(names: readonly string[]): string {
   const rest = names.length - LISTED;
   return names.slice(0, LISTED).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
 }
@@ -29,9 +30,9 @@ export function checkTensors(
     return [`${name} is ${formatType(stored)} instead of ${formatType(type)}`];
   });
   const facts = [
-    missing.length > 0 && `missing: ${list(missing)}`,
-    unexpected.length > 0 && `unexpected: ${list(unexpected)}`,
-    different.length > 0 && `different: ${list(different)}`,
+    missing.length > 0 && `missing: ${listNames(missing)}`,
+    unexpected.length > 0 && `unexpected: ${listNames(unexpected)}`,
+    different.length > 0 && `different: ${listNames(different)}`,
   ].filter((fact) => fact !== false);
   if (facts.length === 0) return;
   throw new RunError({

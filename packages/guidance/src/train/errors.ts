@@ -1,7 +1,7 @@
 /** Ways a training run ends early. */
 import { GuidanceError } from "@guidance/tensor";
 
-/** The loss became NaN or infinite; the weights are those of the last good step. */
+/** The loss or the weights became NaN or infinite; the last checkpoint stands. */
 export class NotFiniteError extends GuidanceError {}
 
 /** The run was asked to stop; what was done is saved. */

@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Backend, cpuBackend } from "@guidance/tensor";
 import { afterAll } from "vitest";
+import type { JsonObject } from "../run/json.ts";
+import { readMetrics } from "../run/metrics.ts";
 import { checkConfig, defaultConfig, notebookConfig, type TrainConfig } from "./config.ts";
 import { type ExperimentOptions, type ExperimentResult, runExperiment } from "./experiment.ts";
 
@@ -52,3 +54,7 @@ export async function runSmall(
     await backend.close();
   }
 }
+
+/** Records of a run without the times. */
+export const metrics = (folder: string, arm: string): JsonObject[] =>
+  readMetrics(join(folder, arm, "metrics.jsonl")).map(({ seconds: _seconds, ...record }) => record);

@@ -41,9 +41,9 @@ export interface ArmResult {
   readonly secondsPerStep: number;
   /** With the last weights. */
   readonly test: Scores;
-  /** With the weights of the lowest validation loss. */
-  readonly testAtBest: Scores;
-  readonly bestStep: number;
+  /** With the weights of the lowest validation loss; null where no validation loss was finite. */
+  readonly testAtBest: Scores | null;
+  readonly bestStep: number | null;
 }
 
 export interface ExperimentResult {
@@ -118,10 +118,11 @@ async function runArm(
       signal,
     });
     const test = await scoreModel(backend, model, splits, { signal });
-    const { step: bestStep } = await loadWeights(folder, "best", model);
-    const testAtBest = await scoreModel(backend, model, splits, { signal });
     const secondsPerStep = progress.seconds / Math.max(1, progress.step);
-    return { arm, steps: progress.step, secondsPerStep, test, testAtBest, bestStep };
+    const result = { arm, steps: progress.step, secondsPerStep, test };
+    if (progress.best === null) return { ...result, testAtBest: null, bestStep: null };
+    const { step: bestStep } = await loadWeights(folder, "best", model);
+    return { ...result, testAtBest: await scoreModel(backend, model, splits, { signal }), bestStep };
   } finally {
     open.close();
     optimizer.close();

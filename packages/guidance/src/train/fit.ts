@@ -1,17 +1,18 @@
 /**
  * Fit: the training loop of one arm. Batches in an order that follows from the seed, validation, best and
- * last checkpoints, metrics; it stops with a saved state when told to and with a diagnosis when a loss is
- * not finite.
+ * last checkpoints, metrics; it stops with a saved state when told to and with a diagnosis when a loss or a
+ * weight is not finite.
  */
-import { type Backend, type Generator, optim } from "@guidance/tensor";
+import { type Backend, type Generator, optim, type SafetensorsTensor } from "@guidance/tensor";
 import { batchCount, batches } from "../data/batches.ts";
 import type { DatasetSplits } from "../data/dataset.ts";
 import type { JsonObject } from "../run/json.ts";
+import { listNames } from "../run/tensors.ts";
 import type { TrainConfig } from "./config.ts";
 import { diagnose } from "./diagnose.ts";
 import { InterruptedError, NotFiniteError } from "./errors.ts";
 import { compileEvaluation, type Evaluator, type Scores } from "./evaluate.ts";
-import { type Progress, saveProgress } from "./state.ts";
+import { brokenTensors, collectTensors, type Progress, saveProgress, type Trained } from "./state.ts";
 import { compileTrainingStep, type LossValues, type TrainingStep, type TrainingTask } from "./step.ts";
 import { eventLoopTurn } from "./turn.ts";
 
@@ -74,6 +75,9 @@ export interface FitOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const GRADIENT_HINT =
+  "Look for a layer whose gradient is not finite where its value is (sqrt or a power at 0), or lower the learning rate";
+
 /** Images per evaluation batch. */
 export const EVALUATION_BATCH = 250;
 
@@ -126,7 +130,7 @@ class Loop {
       if (config.validateBeforeTraining && this.#progress.step === 0) await this.#validate();
     }
     while (this.#progress.step < this.#total) await this.#epoch(Math.floor(this.#progress.step / this.#perEpoch));
-    await this.#save("last");
+    await this.#save(["last"]);
     return this.#progress;
   }
 
@@ -169,7 +173,7 @@ class Loop {
       generators.forEach((generator, i) => {
         generator.counter = counters[i];
       });
-      await this.#fail(step, values.loss, batch);
+      await this.#failLoss(step, values.loss, batch);
     }
     this.#progress = { ...this.#progress, step, seconds: this.#progress.seconds + seconds };
     observer?.step?.({
@@ -183,38 +187,46 @@ class Loop {
     });
   }
 
-  async #fail(step: number, loss: number, batch: { images: Float32Array; labels: Int32Array }): Promise<never> {
-    const { arm, backend, task, folder } = this.#options;
+  async #failLoss(step: number, loss: number, batch: { images: Float32Array; labels: Int32Array }): Promise<never> {
+    const { backend, task, folder } = this.#options;
     const found = await diagnose(backend, task, batch);
     const where = found
       ? `the first layer with values that are not finite is "${found.layer}" (${found.pass})`
       : "every layer is finite, only the loss is not";
+    // a gradient that is not finite shows one step later, when its loss was finite
+    const broken = folder ? brokenTensors(await collectTensors(this.#trained), task.model) : [];
+    const before = broken.length > 0 ? `; before this step these were not finite already: ${listNames(broken)}` : "";
+    return this.#fail(
+      step,
+      `the loss is ${loss}; ${where}${before}`,
+      broken.length > 0 ? GRADIENT_HINT : "Lower the learning rate, or look at the data of this batch",
+    );
+  }
+
+  #fail(step: number, facts: string, hint: string): never {
+    const { arm, folder } = this.#options;
     // the weights that led here are no better than those saved before
     const kept =
       this.#savedStep === undefined ? "" : `; the checkpoint of step ${this.#savedStep} in "${folder}" stands`;
-    throw new NotFiniteError({
-      what: `training ${arm}, step ${step}`,
-      facts: `the loss is ${loss}; ${where}${kept}`,
-      hint: "Lower the learning rate, or look at the data of this batch",
-    });
+    throw new NotFiniteError({ what: `training ${arm}, step ${step}`, facts: `${facts}${kept}`, hint });
   }
 
   async #validate(): Promise<void> {
     const { arm, splits, observer } = this.#options;
     if (!this.#evaluator) return;
     const scores = await this.#evaluator.run(splits.validation);
+    const tensors = await this.#soundTensors();
     const { step, best } = this.#progress;
-    const improved = best === null || scores.loss < best.loss;
+    const improved = scores.loss < (best?.loss ?? Infinity);
     if (improved) this.#progress = { ...this.#progress, best: { step, loss: scores.loss } };
     observer?.validation?.({ arm, step, ...scores, best: improved });
-    if (improved) await this.#save("best");
-    await this.#save("last");
+    await this.#save(improved ? ["best", "last"] : ["last"], tensors);
   }
 
   async #stopIfAsked(): Promise<void> {
     const { signal, folder, arm } = this.#options;
     if (!signal?.aborted) return;
-    await this.#save("last");
+    await this.#save(["last"]);
     const { step } = this.#progress;
     throw new InterruptedError({
       what: `training ${arm}`,
@@ -222,11 +234,27 @@ class Loop {
     });
   }
 
-  async #save(name: "best" | "last"): Promise<void> {
-    const { folder, task, generators, description = {} } = this.#options;
+  get #trained(): Trained {
+    const { task, generators } = this.#options;
+    return { model: task.model, optimizer: task.optimizer, generators };
+  }
+
+  /** What is to be saved; where it is not finite the run ends, and the checkpoint before it stands. */
+  async #soundTensors(): Promise<ReadonlyMap<string, SafetensorsTensor>> {
+    const tensors = await collectTensors(this.#trained);
+    const broken = brokenTensors(tensors, this.#options.task.model);
+    if (broken.length > 0) {
+      const facts = `the loss was finite, and its update left values that are not in ${listNames(broken)}`;
+      this.#fail(this.#progress.step, facts, GRADIENT_HINT);
+    }
+    return tensors;
+  }
+
+  async #save(names: readonly ("best" | "last")[], given?: ReadonlyMap<string, SafetensorsTensor>): Promise<void> {
+    const { folder, description = {} } = this.#options;
     if (!folder) return;
-    const trained = { model: task.model, optimizer: task.optimizer, generators };
-    await saveProgress(folder, name, trained, this.#progress, description);
+    const tensors = given ?? (await this.#soundTensors());
+    for (const name of names) await saveProgress(folder, name, this.#trained, tensors, this.#progress, description);
     this.#savedStep = this.#progress.step;
   }
 

@@ -8,7 +8,7 @@ import { checkTensors } from "../run/tensors.ts";
 export interface Progress {
   /** Steps done. */
   readonly step: number;
-  /** Step and validation loss of the best checkpoint so far; null before the first validation. */
+  /** Step and validation loss of the best checkpoint so far; null while no validation loss was finite. */
   readonly best: { readonly step: number; readonly loss: number } | null;
   /** Seconds spent in training steps so far. */
   readonly seconds: number;
@@ -24,7 +24,8 @@ export interface Trained {
 
 const OPTIMIZER = "optimizer.";
 
-async function collect({ model, optimizer }: Trained): Promise<Map<string, SafetensorsTensor>> {
+/** The tensors a checkpoint of `trained` holds, as they are now. */
+export async function collectTensors({ model, optimizer }: Trained): Promise<Map<string, SafetensorsTensor>> {
   const tensors = new Map<string, SafetensorsTensor>(await model.stateDict());
   for (const [name, variable] of optimizer.stateVariables()) {
     const data = await variable.read();
@@ -37,18 +38,32 @@ async function collect({ model, optimizer }: Trained): Promise<Map<string, Safet
   return tensors;
 }
 
-/** Writes checkpoint `name` of `folder`, atomically. */
+/**
+ * Names of tensors that no run can go on with: weights and moments that are not finite, and buffers with NaN. A
+ * buffer may hold infinities on purpose (a mask).
+ */
+export function brokenTensors(tensors: ReadonlyMap<string, SafetensorsTensor>, model: nn.Module): string[] {
+  const buffers = new Set(model.namedVariables().flatMap(([name, { trainable }]) => (trainable ? [] : [name])));
+  const isBroken = ([name, { data }]: [string, SafetensorsTensor]): boolean => {
+    if (!(data instanceof Float32Array || data instanceof Float64Array)) return false;
+    const bad = buffers.has(name) ? Number.isNaN : (value: number) => !Number.isFinite(value);
+    return (data as Float32Array).some((value) => bad(value));
+  };
+  return [...tensors].filter(isBroken).map(([name]) => name);
+}
+
+/** Writes checkpoint `name` of `folder`, atomically; `tensors` are those of `trained`. */
 export async function saveProgress(
   folder: string,
   name: string,
-  trained: Trained,
+  { optimizer, generators }: Trained,
+  tensors: ReadonlyMap<string, SafetensorsTensor>,
   progress: Progress,
   config: JsonObject,
 ): Promise<void> {
-  const { optimizer, generators } = trained;
   const generatorCounters = generators.map(({ counter }) => counter);
   const state = { ...progress, optimizerSteps: optimizer.stepCount, generatorCounters, config };
-  await writeCheckpoint(folder, name, { tensors: await collect(trained), state });
+  await writeCheckpoint(folder, name, { tensors, state });
 }
 
 /** The network's tensors of a checkpoint, by their `state_dict` names, and its JSON state. */
