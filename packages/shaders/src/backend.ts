@@ -42,7 +42,6 @@ export class WebGpuBackend implements Backend {
     pipelines: 0,
     layouts: 0,
     shaderModules: 0,
-    querySets: 0,
     submits: 0,
   };
   readonly #memory: Memory;

@@ -105,6 +105,22 @@ describe("programs", () => {
   });
 });
 
+test("constants of 0, -0, infinity and NaN are kernels of their own", async () => {
+  const backend = await backendWith();
+  const expected: [number, number][] = [
+    [0, Infinity],
+    [-0, -Infinity],
+    [Infinity, 0],
+    [-Infinity, -0],
+    [Number.NaN, Number.NaN],
+  ];
+  for (const [factor, result] of expected) {
+    const step = await compile(backend, { x: f32(2) }, ({ x }) => ({ y: x.mul(factor).reciprocal() }));
+    expect([...(await step({ x: Float32Array.of(1, 2) })).y.data]).toEqual([result, result]);
+    step.close();
+  }
+});
+
 describe("limits", () => {
   test("a buffer beyond the budget is refused with numbers, and nothing is created", async () => {
     const backend = await backendWith({ budgetBytes: 1000 });
@@ -118,6 +134,22 @@ describe("limits", () => {
     backend.free(kept);
     expect(backend.liveBytes).toBe(0);
     expect(backend.allocate(500, "layer.weight").bytes).toBe(500);
+  });
+
+  test("a program that does not fit leaves nothing behind", async () => {
+    const probe = await backendWith();
+    const { program } = await counter(probe);
+    const full = probe.liveBytes;
+    program.close();
+    // room for all but the last staging buffer, then for none
+    for (const budgetBytes of [full - 4, full - 24]) {
+      const backend = await backendWith({ budgetBytes });
+      const plan = singlePlan(backend, increment, { overwrites: [0] });
+      const buffers = plan.buffers.map(({ bytes, label }) => backend.allocate(bytes, label));
+      const before = backend.liveBytes;
+      await expect(backend.prepare(plan, buffers)).rejects.toThrow(LimitError);
+      expect(backend.liveBytes).toBe(before);
+    }
   });
 
   test("a buffer beyond the device's limit is refused with numbers", async () => {

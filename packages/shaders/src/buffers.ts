@@ -13,7 +13,6 @@ export interface Counters {
   pipelines: number;
   layouts: number;
   shaderModules: number;
-  querySets: number;
   submits: number;
 }
 

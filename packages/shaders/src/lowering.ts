@@ -1,5 +1,5 @@
 /** Generates the dispatches of kernels, each once: a network repeats its layers. */
-import type { Kernel } from "@guidance/tensor";
+import { exactJson, type Kernel } from "@guidance/tensor";
 import type { DeviceTraits, GeneratedKernel } from "./kernels/dispatch.ts";
 import { generateKernel } from "./kernels/index.ts";
 
@@ -34,10 +34,7 @@ export class KernelCache {
     let text = this.#texts.get(kernel);
     if (text === undefined) {
       const { label: _label, path: _path, ...content } = kernel;
-      // infinities and NaN are constants too, but JSON writes them all as null
-      text = JSON.stringify(content, (_, value) =>
-        typeof value === "number" && !Number.isFinite(value) ? String(value) : value,
-      );
+      text = exactJson(content);
       this.#texts.set(kernel, text);
     }
     return text;

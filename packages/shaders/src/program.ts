@@ -1,8 +1,16 @@
 /**
  * A plan made ready to run. Everything a run needs is made here: pipelines, one uniform buffer with the parameters
- * of all dispatches, bind groups, and two staging buffers for the outputs. A run only encodes and submits.
+ * of all dispatches, bind groups, and a staging buffer per run in flight. A run only encodes and submits.
  */
-import { BackendError, elementBytes, elementCount, type Plan, type PlanCall, type Program } from "@guidance/tensor";
+import {
+  BackendError,
+  elementBytes,
+  elementCount,
+  type Plan,
+  type PlanCall,
+  type Program,
+  RUNS_IN_FLIGHT,
+} from "@guidance/tensor";
 import type { OpenedDevice } from "./adapter/device.ts";
 import { mapMode } from "./adapter/usage.ts";
 import { waitQuietly } from "./adapter/wait.ts";
@@ -36,9 +44,6 @@ interface StagedOutput {
   readonly bytes: number;
   readonly offset: number;
 }
-
-/** Runs that may be under way at once, each with a staging buffer of its own. */
-const STAGING_SETS = 2;
 
 export class WebGpuProgram implements Program {
   readonly #context: ProgramContext;
@@ -115,7 +120,11 @@ export class WebGpuProgram implements Program {
         });
       const outputs = stageOutputs(plan, buffers);
       const bytes = outputs.reduce((sum, output) => Math.max(sum, output.offset + output.bytes), 0);
-      const staging = Array.from({ length: STAGING_SETS }, (_, i) => context.memory.staging(bytes, `outputs ${i}`));
+      const staging = Array.from({ length: RUNS_IN_FLIGHT }, (_, i) => {
+        const buffer = context.memory.staging(bytes, `outputs ${i}`);
+        made.push(buffer);
+        return buffer;
+      });
       const cuts = calls.map(({ call, dispatches }) => ({
         seconds: estimateSeconds(call.kernel, context.opened.kind),
         count: dispatches.length,
@@ -127,7 +136,7 @@ export class WebGpuProgram implements Program {
     }
   }
 
-  /** Queues one run; while both staging buffers are in use, the next run is queued when one is free. */
+  /** Queues one run; while all staging buffers are in use, the next run is queued when one is free. */
   async run(): Promise<ArrayBuffer[]> {
     this.#check();
     // nothing is awaited before the submit if a staging buffer is free: runs and writes keep the order of the calls

@@ -7,6 +7,7 @@ export type { CompileOptions } from "./compile/pipeline.ts";
 export * from "./compile/plan.ts";
 export * from "./dtype.ts";
 export * from "./errors.ts";
+export { exactJson } from "./exact-json.ts";
 export * from "./functions/index.ts";
 export { grad } from "./grad.ts";
 export * as nn from "./nn/index.ts";

@@ -6,7 +6,7 @@ import type { Backend, DeviceBuffer, Program } from "./backend/backend.ts";
 import { sharedCpuBackend } from "./backend/cpu.ts";
 import { checkTrace, type Graph, topological } from "./compile/graph.ts";
 import { type CompiledGraph, type CompileOptions, compileGraph } from "./compile/pipeline.ts";
-import { formatBytes, type Plan } from "./compile/plan.ts";
+import { formatBytes, type Plan, RUNS_IN_FLIGHT } from "./compile/plan.ts";
 import { allocateArray, type DType, type TensorType, type TypedArray, viewAs } from "./dtype.ts";
 import { BackendError, formatShape, LimitError, TraceError, ValueError } from "./errors.ts";
 import { HostValue } from "./host-value.ts";
@@ -48,9 +48,6 @@ export interface Step<I extends Inputs, O extends Outputs> {
   close(): void;
   [Symbol.asyncDispose](): Promise<void>;
 }
-
-/** Runs of one step that may be under way at once; the next waits. */
-const RUNS_IN_FLIGHT = 2;
 
 /**
  * Traces `fn` on symbolic inputs and plans it for `backend`. Shapes are fixed; numbers captured by `fn` are

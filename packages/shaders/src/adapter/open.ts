@@ -18,7 +18,7 @@ export interface OpenDeviceOptions {
 }
 
 /**
- * Opens a WebGPU device with its adapter's real limits, subgroups, f16 and timestamps where it has them.
+ * Opens a WebGPU device with its adapter's real limits, and subgroups where it has them.
  *
  * @throws Error when the machine has no adapter of the wanted kind; the message says what to install
  */

@@ -3,6 +3,7 @@
  * tensors (loads), through elementwise and movement ops, on the group's domain.
  */
 import type { DType } from "../dtype.ts";
+import { exactJson } from "../exact-json.ts";
 import type { ElementwiseName } from "../ops/elementwise.ts";
 import type { CoreName } from "../ops/index.ts";
 import type { ConstantAttrs } from "../ops/leaf.ts";
@@ -147,7 +148,7 @@ function expressionKey(expression: Expression): string {
     case "index":
       return `index ${expression.dtype} ${expression.view.offset} ${expression.view.strides}`;
     case "constant":
-      return `constant ${expression.dtype} ${Object.is(expression.value, -0) ? "-0" : expression.value} ${expression.float64}`;
+      return `constant ${expression.dtype} ${exactJson(expression.value)} ${expression.float64}`;
     case "scalar":
       return `scalar ${expression.slot}`;
     case "core":

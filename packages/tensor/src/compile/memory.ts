@@ -11,7 +11,7 @@ import type { Tensor } from "../tensor.ts";
 import type { EmittedKernel } from "./emit.ts";
 import type { Graph } from "./graph.ts";
 import { type Kernel, overwritableInputs } from "./kernel.ts";
-import { Plan, type PlanBuffer, type PlanCall } from "./plan.ts";
+import { Plan, type PlanBuffer, type PlanCall, RUNS_IN_FLIGHT } from "./plan.ts";
 import { isBufferLeaf } from "./realize.ts";
 
 export interface MemoryContext {
@@ -35,9 +35,6 @@ interface Block {
   bytes: number;
   label: string;
 }
-
-/** Staging sets for outputs: two runs may be in flight. */
-const STAGING_SETS = 2;
 
 class Placer {
   readonly #buffers: { role: PlanBuffer["role"]; block: Block }[] = [];
@@ -190,7 +187,7 @@ export function place(kernels: readonly EmittedKernel[], graph: Graph, context: 
   const buffers = placer.buffers;
   const total = (role: PlanBuffer["role"]) =>
     buffers.reduce((sum, buffer) => sum + (buffer.role === role ? buffer.bytes : 0), 0);
-  const staging = STAGING_SETS * planOutputs.reduce((sum, { type }) => sum + bytesOf(type), 0);
+  const staging = RUNS_IN_FLIGHT * planOutputs.reduce((sum, { type }) => sum + bytesOf(type), 0);
   const parts = {
     variables: total("variable"),
     inputs: total("input") + total("scalars"),

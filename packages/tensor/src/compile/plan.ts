@@ -3,6 +3,7 @@
  * printable and hashable; peak bytes are known before anything runs.
  */
 import type { DType, TensorType } from "../dtype.ts";
+import { exactJson } from "../exact-json.ts";
 import { type ConvSizes, convInputGradSizes, convSizes, convWeightGradSizes } from "../ops/conv2d.ts";
 import type { CoreAttrs } from "../ops/index.ts";
 import { matmulSizes } from "../ops/matmul.ts";
@@ -39,7 +40,10 @@ export interface PlanOutput {
   readonly type: TensorType;
 }
 
-/** Bytes of a plan by what holds them. `peak` = all of them together, staging of two runs included. */
+/** Runs of one step that may be under way at once, each with staging of its own; the next waits. */
+export const RUNS_IN_FLIGHT = 2;
+
+/** Bytes of a plan by what holds them. `peak` = all of them together, staging of all runs in flight included. */
 export interface PlanMemory {
   readonly variables: number;
   readonly inputs: number;
@@ -77,9 +81,7 @@ export class Plan {
       this.scalars,
       this.outputs.map(({ buffer }) => buffer),
     ];
-    // JSON has no NaN, infinities or -0, and constants may be any of them
-    const isPlain = (value: unknown) => typeof value !== "number" || (Number.isFinite(value) && !Object.is(value, -0));
-    return JSON.stringify(parts, (_, value) => (isPlain(value) ? value : `${1 / value} ${value}`));
+    return exactJson(parts);
   }
 
   /** FLOPs of all kernels. */

@@ -4,6 +4,7 @@
  * NaN or infinity.
  */
 
+import { exactJson } from "../exact-json.ts";
 import type { ElementwiseName } from "../ops/elementwise.ts";
 import { coreOps, elementwiseOps, elementwiseRows, leaves, movements } from "../ops/index.ts";
 import type { ConstantAttrs } from "../ops/leaf.ts";
@@ -103,14 +104,7 @@ function simplifyOne(tensor: Tensor, inputs: readonly Tensor[]): Tensor | undefi
 function subexpressionKey(tensor: Tensor, ids: ReadonlyMap<Tensor, number>): string {
   const { op, inputs, attrs, shape, dtype } = tensor;
   const identity = op.family === "leaf" && op.name !== "constant" && op.name !== "iota";
-  // JSON has no NaN or infinity and no -0
-  const text = identity
-    ? `#${tensor.id}`
-    : JSON.stringify(attrs, (_, value) =>
-        typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0))
-          ? `${Object.is(value, -0) ? "-0" : value}`
-          : value,
-      );
+  const text = identity ? `#${tensor.id}` : exactJson(attrs);
   return `${op.name} ${inputs.map((input) => ids.get(input)).join(",")} ${text} ${dtype} ${shape}`;
 }
 
