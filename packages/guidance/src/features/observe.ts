@@ -3,6 +3,7 @@
  * exact layer types, names `Type_k` in call order, the batch on axis 0, the last entry dropped.
  */
 import { nn, type Operand, type Tensor } from "@guidance/tensor";
+import { callNetwork } from "../models/network.ts";
 
 /** The output of one layer, batch first. */
 export interface Feature {
@@ -72,7 +73,7 @@ export function observe(module: nn.Module, input: Operand, types: ReadonlySet<La
     containers.has(layer.constructor) ? [] : [layer.registerForwardHook(hook)],
   );
   try {
-    const output = module.call(input);
+    const output = callNetwork(module, input);
     const features = stored.slice(0, -1).filter((entry): entry is Feature => entry.tensor !== null);
     return { output, features, stored };
   } finally {

@@ -10,7 +10,7 @@ export interface ImageTask {
   readonly height: number;
   readonly width: number;
   readonly classes: number;
-  /** Source of initial values and dropout masks. */
+  /** Source of initial values and dropout masks; also the default one while the network is built and traced. */
   readonly generator: Generator;
 }
 

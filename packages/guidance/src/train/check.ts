@@ -2,7 +2,7 @@
  * What can be known to fail before anything long begins: names, batch sizes, classes, and the shapes of both
  * networks and their similarity. Tensors are descriptions, so a forward pass costs no device and no memory.
  */
-import { constant, formatShape, Generator, ShapeError, ValueError } from "@guidance/tensor";
+import { constant, formatShape, ShapeError, ValueError } from "@guidance/tensor";
 import { type DatasetSplits, imageSize } from "../data/dataset.ts";
 import { DataError } from "../data/errors.ts";
 import { loadDataset } from "../data/registry.ts";
@@ -10,8 +10,8 @@ import { observe } from "../features/observe.ts";
 import { alignment } from "../method/loss.ts";
 import { similarities } from "../method/similarity.ts";
 import { guides, students } from "../models/registry.ts";
+import { type BuiltNetwork, buildGuide, buildStudent, imageTask } from "./build.ts";
 import type { TrainConfig } from "./config.ts";
-import { imageTask } from "./guide.ts";
 
 /** The data a configuration names, once all of it is known to fit together. */
 export async function loadExperimentData(config: TrainConfig): Promise<DatasetSplits> {
@@ -73,14 +73,11 @@ function checkBatch(
 
 /** One forward pass of both networks on shapes alone. */
 function checkNetworks(config: TrainConfig, splits: DatasetSplits): void {
-  const task = imageTask(config, splits);
-  const { channels, height, width, classes } = task;
+  const { channels, height, width, classes } = imageTask(config, splits);
   const { batchSize } = config;
   const images = constant(0).broadcast([batchSize, channels, height, width]);
-  const settings = { ...task, generator: new Generator(0) };
-  const observed = (role: string, build: () => ReturnType<ReturnType<typeof students.get>>) => {
-    const network = build().named(role);
-    const observation = observe(network.eval(), images);
+  const observed = (role: string, { model }: BuiltNetwork) => {
+    const observation = observe(model.eval(), images);
     const { shape } = observation.output;
     if (shape.length !== 2 || shape[0] !== batchSize || shape[1] !== classes) {
       throw new ShapeError({
@@ -92,8 +89,8 @@ function checkNetworks(config: TrainConfig, splits: DatasetSplits): void {
     }
     return observation.features;
   };
-  const guide = observed("guide", () => guides.get(config.guide.name)(settings, config.guide));
-  const student = observed("student", () => students.get(config.student.name)(settings, config.student));
+  const guide = observed("guide", buildGuide(config, splits));
+  const student = observed("student", buildStudent(config, splits));
   const { terms, pairs } = alignment(guide, student, similarities.get(config.similarity));
   const wrong = terms.findIndex(({ rank }) => rank !== 0);
   if (wrong < 0) return;

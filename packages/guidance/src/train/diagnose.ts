@@ -4,6 +4,7 @@
  */
 import { type Backend, compile, crossEntropy, currentTrace, grad, type nn, type Tensor } from "@guidance/tensor";
 import { guidanceLoss } from "../method/loss.ts";
+import { callNetwork } from "../models/network.ts";
 import { batchInputs, type TrainingTask } from "./step.ts";
 
 /** The first layer whose values are not finite, in the order they are computed. */
@@ -33,7 +34,7 @@ export async function diagnose(
     const removers = leaves.map((layer) => layer.registerForwardHook(record));
     const loss = guidance
       ? guidanceLoss(images, labels, { ...guidance, student: model, alpha: guidance.alpha() }).loss
-      : crossEntropy(model.call(images), labels);
+      : crossEntropy(callNetwork(model, images), labels);
     for (const remove of removers) remove();
     // a loss that is not finite keeps every running statistic as it is
     currentTrace()?.losses.push(loss);

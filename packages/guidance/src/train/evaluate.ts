@@ -2,6 +2,7 @@
 import { type Backend, compile, crossEntropyPerSample, f32, i32, type nn, topKCorrect, where } from "@guidance/tensor";
 import { batches } from "../data/batches.ts";
 import type { ImageDataset } from "../data/dataset.ts";
+import { callNetwork } from "../models/network.ts";
 import { InterruptedError } from "./errors.ts";
 import { eventLoopTurn } from "./turn.ts";
 
@@ -34,7 +35,7 @@ export async function compileEvaluation(
   model.eval();
   const inputs = { images: f32(batchSize, ...imageShape), labels: i32(batchSize), mask: f32(batchSize) };
   const step = await compile(backend, inputs, ({ images, labels, mask }) => {
-    const logits = model.call(images);
+    const logits = callNetwork(model, images);
     const real = mask.greater(0);
     const correct = (k: number) => topKCorrect(logits, labels, k).and(real).cast("f32").sum();
     return { loss: where(real, crossEntropyPerSample(logits, labels), 0).sum(), top1: correct(1), top5: correct(5) };

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { cpuBackend, type Generator, nn, type Operand, type Tensor } from "@guidance/tensor";
 import { describe, expect, test } from "vitest";
-import { guides } from "../models/registry.ts";
+import { guides, students } from "../models/registry.ts";
 import { readCheckpoint } from "../run/checkpoint.ts";
 import { loadExperimentData } from "./check.ts";
 import type { TrainConfig } from "./config.ts";
@@ -101,6 +101,36 @@ test("both arms begin with the same weights and see the same batches", async () 
   const { folder } = await runWhole({ ...smallConfig, alpha: 0 });
   const entropies = (arm: string) => metrics(folder, arm).map(({ crossEntropy }) => crossEntropy);
   expect(entropies("guided")).toEqual(entropies("unguided"));
+});
+
+/** A user's student that knows nothing of generators. */
+class Plain extends nn.Module {
+  readonly layers: nn.Sequential;
+  constructor(inputs: number, classes: number) {
+    super();
+    const inner = new nn.Sequential(new nn.Linear(inputs, 8), new nn.Dropout(0.5));
+    this.layers = new nn.Sequential(inner, new nn.Linear(8, 8), new nn.Linear(8, classes));
+  }
+  forward(x: Operand): Tensor {
+    return this.layers.call(x.flatten());
+  }
+}
+students.register("plain", ({ channels, height, width, classes }) => new Plain(channels * height * width, classes));
+
+test("a student without a generator follows from the seed, in both arms and when resumed", async () => {
+  const config = { ...smallConfig, alpha: 0, student: { ...smallConfig.student, name: "plain" } };
+  const whole = await runWhole(config);
+  const again = await runWhole(config);
+  const other = await runWhole({ ...config, seed: 1 });
+  expect(weights(whole.folder, "unguided").equals(weights(whole.folder, "guided"))).toBe(true);
+  expect(weights(again.folder, "guided").equals(weights(whole.folder, "guided"))).toBe(true);
+  expect(weights(other.folder, "guided").equals(weights(whole.folder, "guided"))).toBe(false);
+
+  const folder = runs.fresh();
+  const common = { config, folder, guideCache: runs.cache };
+  await expect(runSmall({ ...common, ...stopAfter("guided", 3) })).rejects.toThrow(InterruptedError);
+  await runSmall({ ...common, resume: true });
+  expect(weights(folder, "guided").equals(weights(whole.folder, "guided"))).toBe(true);
 });
 
 test("checkpoints are scored as the run scored them", async () => {

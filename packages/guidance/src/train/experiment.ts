@@ -3,18 +3,18 @@
  * the same weights and batches without guide; test scores at the end, touched once.
  */
 import { join } from "node:path";
-import { type Backend, Generator, optim } from "@guidance/tensor";
+import { type Backend, optim } from "@guidance/tensor";
 import type { DatasetSplits } from "../data/dataset.ts";
 import { similarities } from "../method/similarity.ts";
-import { students } from "../models/registry.ts";
 import { writeFileAtomic } from "../run/files.ts";
 import { encodeJson, type JsonObject } from "../run/json.ts";
 import { openArm } from "./arm.ts";
+import { buildStudent } from "./build.ts";
 import { loadExperimentData } from "./check.ts";
 import type { TrainConfig } from "./config.ts";
 import type { Scores } from "./evaluate.ts";
 import { fit, imageShape, type Observer } from "./fit.ts";
-import { imageTask, type PreparedGuide, prepareGuide } from "./guide.ts";
+import { type PreparedGuide, prepareGuide } from "./guide.ts";
 import { scoreModel } from "./score.ts";
 import { loadWeights } from "./state.ts";
 import type { TrainingTask } from "./step.ts";
@@ -90,10 +90,7 @@ async function runArm(
 ): Promise<ArmResult> {
   const { backend, config, observer, resume, signal } = options;
   const folder = join(options.folder, arm);
-  const generator = new Generator(config.seed);
-  const model = students
-    .get(config.student.name)({ ...imageTask(config, splits), generator }, config.student)
-    .named("student");
+  const { model, generator } = buildStudent(config, splits);
   const optimizer = new optim.Adam(model.parameters(), { learningRate: config.learningRate });
   const guidance = prepared && {
     guide: prepared.guide,

@@ -5,13 +5,13 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Backend, Generator, type nn, optim, readSafetensors, writeSafetensors } from "@guidance/tensor";
+import { type Backend, type Generator, type nn, optim, readSafetensors, writeSafetensors } from "@guidance/tensor";
 import type { DatasetSplits } from "../data/dataset.ts";
-import { guides } from "../models/registry.ts";
 import { RunError } from "../run/errors.ts";
 import { writeFileAtomic } from "../run/files.ts";
 import { decodeJson, encodeJson } from "../run/json.ts";
 import { openArm } from "./arm.ts";
+import { buildGuide, guideSeed, imageTask } from "./build.ts";
 import type { TrainConfig } from "./config.ts";
 import { fit, imageShape, type Observer } from "./fit.ts";
 
@@ -37,14 +37,6 @@ export interface PreparedGuide {
   readonly origin: "random" | "trained" | "cached";
   /** The cached file, unless random. */
   readonly file?: string;
-}
-
-/** Seeds of guide and student differ, so that their weights are independent. */
-const guideSeed = (seed: number): number => seed + 1;
-
-/** The shape of the networks' task: the data set's, with the configured number of classes. */
-export function imageTask({ classes }: TrainConfig, { train }: DatasetSplits) {
-  return { channels: train.channels, height: train.height, width: train.width, classes: classes ?? train.classes };
 }
 
 /** Hash of everything that decides a trained guide's weights: settings, data, seed, device. */
@@ -76,11 +68,7 @@ async function keyOfRun(options: GuideOptions): Promise<{ key: string; own: bool
 /** The guide, in the mode the configuration asks for; its Variables live on `backend` from now on. */
 export async function prepareGuide(options: GuideOptions): Promise<PreparedGuide> {
   const { config, splits, cache } = options;
-  const task = imageTask(config, splits);
-  const generator = new Generator(guideSeed(config.seed));
-  const guide = guides
-    .get(config.guide.name)({ ...task, generator }, config.guide)
-    .named("guide");
+  const { model: guide, generator } = buildGuide(config, splits);
   const { counter } = generator;
   const ready = (origin: PreparedGuide["origin"], file?: string): PreparedGuide => {
     // the same stream goes on whether the guide was trained just now or before

@@ -1,12 +1,11 @@
 /** Scores of a network: one compiled for the purpose, or one that a run has left on the disk. */
 import { join } from "node:path";
-import { type Backend, Generator, type nn } from "@guidance/tensor";
+import type { Backend, nn } from "@guidance/tensor";
 import type { DatasetSplits } from "../data/dataset.ts";
-import { students } from "../models/registry.ts";
+import { buildStudent } from "./build.ts";
 import type { TrainConfig } from "./config.ts";
 import { compileEvaluation, type Scores } from "./evaluate.ts";
 import { EVALUATION_BATCH, imageShape } from "./fit.ts";
-import { imageTask } from "./guide.ts";
 import { loadWeights } from "./state.ts";
 
 export type Split = keyof DatasetSplits;
@@ -42,8 +41,7 @@ export interface CheckpointScoreOptions {
 /** Rebuilds the student of a run and scores a checkpoint of it; errors name tensors that do not fit. */
 export async function scoreCheckpoint(options: CheckpointScoreOptions): Promise<Scores & { readonly step: number }> {
   const { backend, config, splits, folder, arm, checkpoint, split, signal } = options;
-  const task = { ...imageTask(config, splits), generator: new Generator(config.seed) };
-  const model = students.get(config.student.name)(task, config.student).named("student");
+  const { model } = buildStudent(config, splits);
   const { step } = await loadWeights(join(folder, arm), checkpoint, model);
   try {
     return { ...(await scoreModel(backend, model, splits, { split, signal })), step };

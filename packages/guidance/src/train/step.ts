@@ -13,6 +13,7 @@ import {
 } from "@guidance/tensor";
 import { type Forwards, guidanceLoss } from "../method/loss.ts";
 import type { Similarity } from "../method/similarity.ts";
+import { callNetwork } from "../models/network.ts";
 
 /** What steers the student. */
 export interface Guidance {
@@ -62,7 +63,7 @@ export async function compileTrainingStep(
     ({ images, labels }) => {
       const losses = guidance
         ? guidanceLoss(images, labels, { ...guidance, student: model, alpha: hostScalar("alpha", guidance.alpha) })
-        : plainLoss(crossEntropy(model.call(images), labels));
+        : plainLoss(crossEntropy(callNetwork(model, images), labels));
       if ("pairs" in losses) pairs = losses.pairs.length;
       const { loss, crossEntropy: entropy, dissimilarity } = losses;
       optimizer.minimize(loss);
