@@ -68,6 +68,9 @@ const integers = (dtype: "i32" | "u32" | "bool", low: number, high: number): Dra
   value: (random) => low + (random % (high - low + 1)),
 });
 const flags = integers("bool", 0, 1);
+/** Integers whose sums and products wrap. */
+const wide = integers("i32", -(2 ** 31), 2 ** 31 - 1);
+const wideUnsigned = integers("u32", 0, 2 ** 32 - 1);
 const few: Draw = { ...floats(-1, 1, 0), ties: true };
 
 /** A tensor type filled by `draw`. */
@@ -99,7 +102,7 @@ const signed = floats(-3, 3);
 const other = floats(-3, 3, -0.03);
 const positive = floats(0.25, 4);
 
-/** The arguments of every elementwise op, in several variants where dtypes differ. */
+/** The arguments of every elementwise op, in a variant for each dtype it accepts and more where ranges matter. */
 const elementwiseDraws: { readonly [Name in ElementwiseName]: readonly (readonly Draw[])[] } = {
   neg: [[signed], [integers("i32", -9, 9)]],
   abs: [[signed], [integers("i32", -9, 9)]],
@@ -119,40 +122,49 @@ const elementwiseDraws: { readonly [Name in ElementwiseName]: readonly (readonly
   erf: [[signed]],
   isFinite: [[signed]],
   not: [[flags]],
-  detach: [[signed], [integers("i32", -9, 9)]],
+  detach: [[signed], [integers("i32", -9, 9)], [integers("u32", 0, 9)], [flags]],
   unitFromBits: [[integers("u32", 0, 2 ** 32 - 2)]],
   add: [
     [signed, other],
     [integers("i32", -9, 9), integers("i32", -9, 9)],
-    [integers("u32", 0, 9), integers("u32", 0, 9)],
+    [wide, wide],
+    [wideUnsigned, wideUnsigned],
   ],
   sub: [
     [signed, other],
     [integers("i32", -9, 9), integers("i32", -9, 9)],
+    [wide, wide],
+    [wideUnsigned, wideUnsigned],
   ],
   mul: [
     [signed, other],
     [integers("i32", -9, 9), integers("i32", -9, 9)],
-    [integers("u32", 0, 9), integers("u32", 0, 9)],
+    [wide, wide],
+    [wideUnsigned, wideUnsigned],
   ],
   div: [
     [signed, positive],
     [signed, floats(-4, -0.25, -0.03)],
+    [integers("i32", -99, 99), integers("i32", -4, 4)],
+    [wideUnsigned, integers("u32", 0, 9)],
   ],
   pow: [[positive, signed]],
   maximum: [
     [signed, other],
     [integers("i32", -9, 9), integers("i32", -9, 9)],
+    [wideUnsigned, wideUnsigned],
   ],
   minimum: [
     [signed, other],
     [integers("i32", -9, 9), integers("i32", -9, 9)],
+    [wideUnsigned, wideUnsigned],
   ],
   equal: [
     [few, few],
     [signed, other],
     [integers("i32", -1, 1), integers("i32", -1, 1)],
     [integers("u32", 0, 1), integers("u32", 0, 1)],
+    [flags, flags],
   ],
   less: [
     [few, few],
@@ -164,12 +176,14 @@ const elementwiseDraws: { readonly [Name in ElementwiseName]: readonly (readonly
     [few, few],
     [signed, other],
     [integers("i32", -1, 1), integers("i32", -1, 1)],
+    [wideUnsigned, wideUnsigned],
   ],
   and: [[flags, flags]],
   or: [[flags, flags]],
   where: [
     [flags, signed, other],
     [flags, integers("i32", -9, 9), integers("i32", -9, 9)],
+    [flags, flags, flags],
   ],
   randomBits: [[0, 1, 2, 3].map(() => integers("u32", 0, 2 ** 32 - 2))],
   castF32: [[signed], [integers("i32", -9, 9)], [integers("u32", 0, 9)], [flags]],

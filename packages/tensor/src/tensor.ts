@@ -6,6 +6,9 @@ import type { Backend } from "./backend/backend.ts";
 import type { ReductionName } from "./compile/kernel.ts";
 import type { DType, TensorType, TypedArray } from "./dtype.ts";
 import { formatShape, GuidanceError, ShapeError, ValueError } from "./errors.ts";
+import { evaluate } from "./evaluate.ts";
+import { requireValues } from "./host-array.ts";
+import type { HostValue } from "./host-value.ts";
 import type { ConvAttrs, ConvInputGradAttrs, ConvWeightGradAttrs } from "./ops/conv2d.ts";
 import type { OpDefinition } from "./ops/define.ts";
 import type { ElementwiseName } from "./ops/elementwise.ts";
@@ -13,7 +16,6 @@ import { coreOps, elementwiseOps, leaves, movements, reduce } from "./ops/index.
 import type { PoolAttrs, PoolScatterAttrs } from "./ops/pool.ts";
 import { captureSite, currentLayer, describeSite } from "./scope.ts";
 import { broadcastShapes, elementCount, normalizeAxes, sameShape } from "./shape.ts";
-import { evaluate, type HostValue } from "./step.ts";
 import { currentTrace, type Trace } from "./trace.ts";
 
 /** Whatever stands for a value: a Tensor, a Variable, or a number (a constant for ever). */
@@ -68,10 +70,10 @@ export abstract class Operand {
     return elementwise("lessEqual", this, other);
   }
   greater(other: TensorLike): Tensor {
-    return elementwise("less", like(other, this), this);
+    return elementwise("less", like(other, this, "greater"), this);
   }
   greaterEqual(other: TensorLike): Tensor {
-    return elementwise("lessEqual", like(other, this), this);
+    return elementwise("lessEqual", like(other, this, "greaterEqual"), this);
   }
   and(other: TensorLike): Tensor {
     return elementwise("and", this, other);
@@ -138,7 +140,7 @@ export abstract class Operand {
   detach(): Tensor {
     return elementwise("detach", this);
   }
-  /** Conversion of the element type; float to integer truncates. */
+  /** Conversion of the element type, the only thing u8 is for; float to integer truncates. */
   cast(dtype: "f32" | "i32" | "u32"): Tensor {
     if (this.dtype === dtype) return this.asTensor();
     return elementwise(({ f32: "castF32", i32: "castI32", u32: "castU32" } as const)[dtype], this);
@@ -154,8 +156,18 @@ export abstract class Operand {
   min(axes?: Axes): Tensor {
     return reduceOver("min", this, axes);
   }
-  /** Arithmetic mean; NaN over no elements. */
+  /** Arithmetic mean of f32 values; NaN over no elements. Throws ShapeError for integers, whose mean is none. */
   mean(axes?: Axes): Tensor {
+    if (this.dtype !== "f32") {
+      throw new ShapeError({
+        what: "mean",
+        path: currentLayer(),
+        facts: `x is ${this.dtype}${formatShape(this.shape)}`,
+        expected: "f32 values",
+        hint: 'Cast first: x.cast("f32").mean()',
+        site: describeSite(captureSite()),
+      });
+    }
     const sum = this.sum(axes);
     return sum.mul(sum.size / this.size);
   }
@@ -297,17 +309,22 @@ export function create<Attrs>(op: OpDefinition<Attrs>, inputs: readonly Tensor[]
   }
 }
 
-/** `value` as a Tensor; a number takes the dtype of `other` (numbers next to bool are f32). */
-function like(value: TensorLike, other: Operand): Tensor {
+/**
+ * `value` as a Tensor; a number takes the dtype of `other` (numbers next to bool are f32). Throws ValueError
+ * for a fraction next to an integer tensor.
+ */
+function like(value: TensorLike, other: Operand, what: string): Tensor {
   if (typeof value !== "number") return value.asTensor();
-  return constant(value, { dtype: other.dtype === "bool" || other.dtype === "u8" ? "f32" : other.dtype });
+  const dtype = other.dtype === "bool" || other.dtype === "u8" ? "f32" : other.dtype;
+  requireValues(what, [value], dtype);
+  return constant(value, { dtype });
 }
 
 /** Applies an elementwise op with NumPy broadcasting. */
 export function elementwise(name: ElementwiseName, ...operands: readonly TensorLike[]): Tensor {
   const model =
     operands.find((operand, i) => typeof operand !== "number" && (name !== "where" || i > 0)) ?? constant(0);
-  const inputs = operands.map((operand) => like(operand, model as Operand));
+  const inputs = operands.map((operand) => like(operand, model as Operand, name));
   const shape = inputs.reduce<readonly number[] | undefined>(
     (result, { shape }) => result && broadcastShapes(result, shape),
     [],
@@ -352,15 +369,19 @@ export function where(condition: Operand, a: TensorLike, b: TensorLike): Tensor 
     : elementwise("where", condition, a, b);
 }
 
-/** A scalar that never changes; `float64` replaces it on a float64 backend (for thresholds tied to precision). */
+/**
+ * A scalar that never changes; `float64` replaces it on a float64 backend (for thresholds tied to precision).
+ * Throws ValueError for a number that an integer dtype cannot hold.
+ */
 export function constant(
   value: number,
   { dtype = "f32" as DType, float64 = undefined as number | undefined } = {},
 ): Tensor {
+  requireValues("constant", [value], dtype);
   return create(leaves.constant, [], float64 === undefined ? { value, dtype } : { value, float64, dtype });
 }
 
-/** Fixed values from the host. */
+/** Fixed values from the host; throws ValueError where their number does not fit the shape or `dtype` cannot hold one. */
 export function tensor(
   values: ArrayLike<number>,
   shape: readonly number[] = [values.length],
@@ -374,6 +395,7 @@ export function tensor(
       site: describeSite(captureSite()),
     });
   }
+  requireValues("tensor", values, dtype);
   const data: TypedArray =
     dtype === "f32" ? Float64Array.from(values) : dtype === "i32" ? Int32Array.from(values) : Uint32Array.from(values);
   return create(leaves.array, [], { shape, dtype, data });

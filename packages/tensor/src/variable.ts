@@ -4,12 +4,13 @@
  * first Step that uses it and owns its buffer there.
  */
 import type { Backend, DeviceBuffer } from "./backend/backend.ts";
-import { allocateArray, type DType, type TypedArray, viewAs } from "./dtype.ts";
+import { allocateArray, type DType, type Precision, type TypedArray, viewAs } from "./dtype.ts";
 import { BackendError, formatShape, ShapeError, ValueError } from "./errors.ts";
+import { requireValues, storageArray } from "./host-array.ts";
 import { reportIfDropped } from "./leaks.ts";
 import { leaves } from "./ops/index.ts";
 import { captureSite, describeSite } from "./scope.ts";
-import { elementCount, sameShape } from "./shape.ts";
+import { sameShape } from "./shape.ts";
 import { constant, create, Operand, type Tensor, type TensorLike } from "./tensor.ts";
 import { currentTrace, requireTrace } from "./trace.ts";
 
@@ -45,6 +46,11 @@ class Home {
   }
 }
 
+/** A copy of the same kind: float64 elements stay float64. */
+function copied(values: ArrayLike<number>): ArrayLike<number> {
+  return values instanceof Float64Array || values instanceof Float32Array ? values.slice() : Array.from(values);
+}
+
 export class Variable extends Operand {
   readonly shape: readonly number[];
   readonly dtype: DType;
@@ -66,7 +72,8 @@ export class Variable extends Operand {
     this.dtype = dtype;
     this.trainable = trainable;
     this.name = name;
-    this.#value = initial;
+    if (typeof initial === "object") this.#checkCount("initial value of", initial);
+    this.#value = typeof initial === "object" ? copied(initial) : initial;
   }
 
   /** The current value: what the last `assign` before it left, or the value the step begins with. */
@@ -102,22 +109,31 @@ export class Variable extends Operand {
   async read(): Promise<TypedArray> {
     const home = this.#openHome();
     if (home) return viewAs(await home.backend.read(home.buffer), this.dtype, home.backend.precision, this.size);
-    return this.#materialize(this.#value instanceof Float64Array ? "float64" : "float32");
+    return this.unbound(this.#elements() instanceof Float64Array ? "float64" : "float32");
   }
 
-  /** Replaces the elements. */
+  /** Replaces the elements; the array is copied, so that it may be filled anew. */
   write(values: ArrayLike<number>): void {
-    if (values.length !== this.size) {
-      throw new ValueError({
-        what: `write to "${this.name}"`,
-        facts: `${values.length} values given`,
-        expected: `${this.size} for shape ${formatShape(this.shape)}`,
-      });
+    const what = `write to "${this.name}"`;
+    this.#checkCount("write to", values);
+    if (this.#home?.isOpen) {
+      const { backend, buffer } = this.#home;
+      backend.write(buffer, storageArray(what, values, this.dtype, backend.precision));
+      return;
     }
-    this.#value = values;
-    if (this.#home?.isOpen)
-      this.#home.backend.write(this.#home.buffer, this.#materialize(this.#home.backend.precision));
-    else this.#home = undefined;
+    requireValues(what, values, this.dtype);
+    this.#value = copied(values);
+    this.#home = undefined;
+  }
+
+  /** A copy of the elements of a Variable that lives on no backend yet; it stays so. */
+  unbound(precision: Precision): TypedArray {
+    this.#openHome();
+    const array = allocateArray(this.dtype, precision, this.size);
+    const value = this.#elements();
+    if (typeof value === "number") array.fill(value);
+    else array.set(value);
+    return array;
   }
 
   /** The device buffer on `backend`, made and filled on first use. */
@@ -128,12 +144,12 @@ export class Variable extends Operand {
         what: `variable "${this.name}"`,
         facts: `it lives on ${home.backend.name} but is used on ${backend.name}`,
         expected: "one backend",
-        hint: "Move values with stateDict and loadStateDict",
+        hint: "Read the values (stateDict), close the Variable (close), write them back (loadStateDict), then compile",
       });
     }
     if (home) return home.buffer;
-    const values = this.#materialize(backend.precision);
-    this.#home = new Home(backend, values, this.name);
+    this.#home = new Home(backend, this.unbound(backend.precision), this.name);
+    this.#value = 0;
     reportIfDropped(this, `Variable "${this.name}"`, this.#home);
     return this.#home.buffer;
   }
@@ -156,11 +172,26 @@ export class Variable extends Operand {
     return this.#home;
   }
 
-  #materialize(precision: "float32" | "float64"): TypedArray {
-    const array = allocateArray(this.dtype, precision, elementCount(this.shape));
-    const value = typeof this.#value === "function" ? this.#value() : this.#value;
-    if (typeof value === "number") array.fill(value);
-    else array.set(value);
-    return array;
+  /** The elements while no backend has them; a recipe runs once. */
+  #elements(): number | ArrayLike<number> {
+    if (typeof this.#value === "function") {
+      const made = this.#value();
+      this.#checkCount("initial value of", made);
+      this.#value = made;
+    }
+    const what = `initial value of "${this.name}"`;
+    requireValues(what, typeof this.#value === "number" ? [this.#value] : this.#value, this.dtype);
+    return this.#value;
+  }
+
+  #checkCount(what: string, values: ArrayLike<number>): void {
+    if (values.length === this.size) return;
+    throw new ValueError({
+      what: `${what} "${this.name}"`,
+      facts: `${values.length} values were given`,
+      expected: `${this.size} for shape ${formatShape(this.shape)}`,
+      hint: "Give one number for all elements, or one for each",
+      site: describeSite(captureSite()),
+    });
   }
 }

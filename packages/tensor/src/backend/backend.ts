@@ -5,7 +5,7 @@
 
 import type { Kernel } from "../compile/kernel.ts";
 import type { Plan } from "../compile/plan.ts";
-import type { DType, Precision } from "../dtype.ts";
+import type { Precision } from "../dtype.ts";
 
 /** What a kernel becomes on a device, as data: the planner counts and places it before anything runs. */
 export interface Lowering {
@@ -64,6 +64,3 @@ export interface Backend {
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
-
-/** Bytes of `count` elements on `backend`, rounded up to whole 32-bit words. */
-export type ByteCount = (dtype: DType, count: number) => number;

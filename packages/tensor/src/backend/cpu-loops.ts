@@ -5,6 +5,9 @@
 import type { TypedArray } from "../dtype.ts";
 import { type ElementwiseName, elementwiseRows } from "../ops/elementwise.ts";
 
+/** Whether elements are 32-bit integers, whose arithmetic wraps. */
+const isInteger = (array: TypedArray): boolean => array instanceof Int32Array || array instanceof Uint32Array;
+
 /** Computes `count` elements of `out`. */
 type Loop = (out: TypedArray, count: number, a: TypedArray, b: TypedArray, c: TypedArray, d: TypedArray) => void;
 
@@ -28,7 +31,8 @@ export const fastLoops: Partial<Record<ElementwiseName, Loop>> = {
     for (let i = 0; i < count; i++) out[i] = a[i] - b[i];
   },
   mul(out, count, a, b) {
-    for (let i = 0; i < count; i++) out[i] = a[i] * b[i];
+    if (isInteger(out)) for (let i = 0; i < count; i++) out[i] = Math.imul(a[i], b[i]);
+    else for (let i = 0; i < count; i++) out[i] = a[i] * b[i];
   },
   div(out, count, a, b) {
     for (let i = 0; i < count; i++) out[i] = a[i] / b[i];

@@ -1,5 +1,6 @@
 /** A Graph: what a traced function computes, as data. Tensors in creation order, outputs, stores. */
 
+import { formatShape, ShapeError } from "../errors.ts";
 import type { Tensor } from "../tensor.ts";
 import { foreignRead, type Trace } from "../trace.ts";
 import type { Variable } from "../variable.ts";
@@ -42,6 +43,20 @@ export function checkTrace(graph: Graph, trace: Trace | undefined): void {
   for (const tensor of topological(graph)) {
     if ((tensor.op.name === "input" || tensor.op.name === "variable") && tensor.trace !== trace)
       throw foreignRead(tensor);
+  }
+}
+
+/** Refuses outputs of packed bytes, which only a cast reads. */
+export function checkOutputs(what: string, { outputs }: Graph): void {
+  for (const { name, tensor } of outputs) {
+    if (tensor.dtype !== "u8") continue;
+    throw new ShapeError({
+      what,
+      facts: `output "${name}" is u8${formatShape(tensor.shape)}`,
+      expected: "f32, i32, u32 or bool",
+      hint: 'Bytes are for inputs only: return x.cast("f32")',
+      site: tensor.site,
+    });
   }
 }
 

@@ -27,11 +27,12 @@ export function softmax(x: Operand, axis = -1): Tensor {
   return powers.div(keepAxis(powers.sum(along), x, along));
 }
 
-/** Index of the first maximum along `axis`, as i32. */
+/** Index of the first maximum along `axis`, as i32; the first NaN wins, as in torch. */
 export function argMax(x: Operand, axis = -1): Tensor {
   const along = positive(axis, x);
   const size = x.shape[along];
   const position = iota([size]).reshape(x.shape.map((_, i) => (i === along ? size : 1)));
-  const hit = x.equal(keepAxis(x.max(along), x, along));
+  // the maximum of values with a NaN among them is NaN, which equals nothing
+  const hit = x.equal(keepAxis(x.max(along), x, along)).or(x.equal(x).not());
   return where(hit, position.broadcast(x.shape), constant(size, { dtype: "i32" })).min(along);
 }

@@ -2,7 +2,9 @@
  * Random tensors inside a step. Values are functions of (seed, run counter, site, index), so forward and
  * backward recompute the same mask and nothing is stored. The counter is a host scalar of the generator.
  */
+import { ValueError } from "../errors.ts";
 import { defaultGenerator, type Generator } from "../random.ts";
+import { captureSite, currentLayer, describeSite } from "../scope.ts";
 import { constant, elementwise, iota, type Operand, type Tensor, where } from "../tensor.ts";
 import { afterScalars, hostScalar, requireTrace } from "../trace.ts";
 
@@ -21,8 +23,22 @@ export function uniform(shape: readonly number[], generator: Generator = default
   return elementwise("unitFromBits", elementwise("randomBits", iota(shape, "u32"), counter, seed, site));
 }
 
-/** Zeroes elements with probability `rate` and scales the rest by 1 / (1 - rate) (torch.nn.functional.dropout). */
+/** Throws ValueError unless `rate` is in [0, 1): at 1 nothing is left to scale. */
+export function requireDropoutRate(rate: number): void {
+  if (rate >= 0 && rate < 1) return;
+  throw new ValueError({
+    what: "dropout",
+    path: currentLayer(),
+    facts: `the rate is ${rate}`,
+    expected: "at least 0 and below 1",
+    hint: "Give the part of elements to zero, e.g. 0.5",
+    site: describeSite(captureSite()),
+  });
+}
+
+/** Zeroes elements with probability `rate` in [0, 1) and scales the rest by 1 / (1 - rate) (torch.nn.functional.dropout). */
 export function dropout(x: Operand, rate: number, generator?: Generator): Tensor {
+  requireDropoutRate(rate);
   if (rate === 0) return x.asTensor();
   const kept = uniform(x.shape, generator).greaterEqual(rate);
   return where(kept, x.mul(1 / (1 - rate)), 0);

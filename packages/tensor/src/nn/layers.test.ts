@@ -111,3 +111,7 @@ describe("optimizers", () => {
     step.close();
   });
 });
+
+test.each([-0.1, 1, 1.5, Number.NaN])("Dropout refuses rate %d", (rate) => {
+  expect(() => new nn.Dropout(rate)).toThrow(/dropout: the rate is .*at least 0 and below 1/);
+});

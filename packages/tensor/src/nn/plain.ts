@@ -1,6 +1,6 @@
 /** Layers without weights, and containers. */
 import { adaptiveAvgPool2d } from "../functions/layer.ts";
-import { dropout } from "../functions/random.ts";
+import { dropout, requireDropoutRate } from "../functions/random.ts";
 import type { Generator } from "../random.ts";
 import type { Operand, Tensor } from "../tensor.ts";
 import { pair, type Size } from "./layers.ts";
@@ -13,13 +13,14 @@ export class ReLU extends Module {
   }
 }
 
-/** Zeroes elements with probability `rate` when training (torch.nn.Dropout). */
+/** Zeroes elements with probability `rate`, in [0, 1), when training (torch.nn.Dropout). */
 export class Dropout extends Module {
   readonly rate: number;
   readonly #generator: Generator | undefined;
 
   constructor(rate = 0.5, { generator }: { readonly generator?: Generator } = {}) {
     super();
+    requireDropoutRate(rate);
     this.rate = rate;
     this.#generator = generator;
   }

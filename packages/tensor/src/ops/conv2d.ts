@@ -5,9 +5,9 @@
  */
 import type { TensorType, TypedArray } from "../dtype.ts";
 import { formatShape, ShapeError } from "../errors.ts";
+import { FLOATS, requireDTypes } from "./accept.ts";
 import type { OpDefinition } from "./define.ts";
-
-type Pair = readonly [number, number];
+import { checkWindow, type Pair } from "./window.ts";
 
 export interface ConvAttrs {
   readonly stride: Pair;
@@ -49,6 +49,8 @@ function fail(what: string, names: readonly string[], types: readonly TensorType
 /** Sizes of conv2d(x [N,C,H,W], weight [O,C,R,S]). */
 export function convSizes(types: readonly TensorType[], { stride, padding }: ConvAttrs): ConvSizes {
   const [x, weight] = types;
+  requireDTypes("conv2d", types, FLOATS);
+  checkWindow("conv2d", { stride, padding });
   const expected = "x [N,C,H,W] and weight [O,C,R,S] with the same C, the kernel no larger than the padded input";
   if (x.shape.length !== 4 || weight.shape.length !== 4 || x.shape[1] !== weight.shape[1])
     fail("conv2d", ["x", "weight"], types, expected);
@@ -62,6 +64,7 @@ export function convSizes(types: readonly TensorType[], { stride, padding }: Con
 /** Sizes of conv2dInputGrad(grad [N,O,P,Q], weight [O,C,R,S]). */
 export function convInputGradSizes([grad, weight]: readonly TensorType[], attrs: ConvInputGradAttrs): ConvSizes {
   const [N] = grad.shape;
+  requireDTypes("conv2dInputGrad", [grad, weight], FLOATS);
   const sizes = convSizes([{ shape: [N, weight.shape[1], ...attrs.inputSize], dtype: "f32" }, weight], attrs);
   const expected = [sizes.N, sizes.O, sizes.P, sizes.Q];
   if (grad.shape.some((size, axis) => size !== expected[axis]))
@@ -71,6 +74,7 @@ export function convInputGradSizes([grad, weight]: readonly TensorType[], attrs:
 
 /** Sizes of conv2dWeightGrad(x [N,C,H,W], grad [N,O,P,Q]). */
 export function convWeightGradSizes([x, grad]: readonly TensorType[], attrs: ConvWeightGradAttrs): ConvSizes {
+  requireDTypes("conv2dWeightGrad", [x, grad], FLOATS);
   const sizes = convSizes([x, { shape: [grad.shape[1], x.shape[1], ...attrs.kernelSize], dtype: "f32" }], attrs);
   const expected = [sizes.N, sizes.O, sizes.P, sizes.Q];
   if (grad.shape.some((size, axis) => size !== expected[axis]))

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { cpuBackend } from "../backend/cpu.ts";
+import { argMax } from "../functions/index.ts";
 import { grad } from "../grad.ts";
 import { type Tensor, tensor, where } from "../tensor.ts";
 import { erf } from "./erf.ts";
@@ -51,6 +52,8 @@ describe("values that are not numbers", () => {
     ["win max over an axis", () => tensor([1, nan, 2]).max(), [nan]],
     ["win min over an axis", () => tensor([1, nan, 2]).min(), [nan]],
     ["pass through sign", () => tensor([nan, -0, -3]).sign(), [nan, -0, -1]],
+    ["win argMax, the first of them", () => argMax(tensor([1, nan, 2, nan])), [1]],
+    ["win argMax row by row", () => argMax(tensor([1, nan, 2, 3, 5, 4], [2, 3])), [1, 1]],
     ["are found by isFinite", () => tensor([nan, infinity, 1]).isFinite(), [0, 0, 1]],
     ["are no order", () => tensor([nan]).lessEqual(nan), [0]],
     [
@@ -68,6 +71,21 @@ describe("values that are not numbers", () => {
   });
 });
 
+describe("windows that no shape can express are refused", () => {
+  const x = tensor(Array(16).fill(1), [1, 1, 4, 4]);
+  const weight = tensor(Array(4).fill(1), [1, 1, 2, 2]);
+  it.each<[string, () => Tensor]>([
+    ["stride 0", () => x.conv2d(weight, { stride: [0, 1], padding: [0, 0] })],
+    ["half a stride", () => x.conv2d(weight, { stride: [1, 1.5], padding: [0, 0] })],
+    ["negative padding", () => x.conv2d(weight, { stride: [1, 1], padding: [-1, 0] })],
+    ["stride 0 of a pooling", () => x.maxPool2d({ kernelSize: [2, 2], stride: [0, 2], padding: [0, 0] })],
+    ["half a padding", () => x.maxPool2d({ kernelSize: [2, 2], stride: [1, 1], padding: [0.5, 0] })],
+    ["half a kernel", () => x.maxPool2d({ kernelSize: [2.5, 2], stride: [1, 1], padding: [0, 0] })],
+  ])("%s", (_, make) => {
+    expect(make).toThrow(/(conv2d|maxPool2d): stride is .*whole numbers.*Check the layer's options/);
+  });
+});
+
 describe("values", () => {
   it.each<[string, () => Tensor, number[]]>([
     ["sigmoid does not overflow", () => tensor([-1000, 1000]).sigmoid(), [0, 1]],
@@ -75,6 +93,16 @@ describe("values", () => {
     ["integers wrap", () => tensor([2 ** 31 - 1], [1], "i32").add(1), [-(2 ** 31)]],
     ["unsigned integers wrap", () => tensor([0], [1], "u32").sub(1), [2 ** 32 - 1]],
     ["products of integers wrap", () => tensor([2 ** 20], [1], "i32").mul(2 ** 12 + 1), [2 ** 20]],
+    [
+      "products of large integers keep their low bits",
+      () => tensor([123456789], [1], "i32").mul(tensor([987654321], [1], "i32")),
+      [-67153019],
+    ],
+    [
+      "products of large unsigned integers too",
+      () => tensor([4000000001], [1], "u32").mul(tensor([4000000003], [1], "u32")),
+      [Math.imul(4000000001, 4000000003) >>> 0],
+    ],
     ["the sum of nothing is 0", () => tensor([], [0, 2]).sum(0), [0, 0]],
     ["the max of nothing is the smallest value", () => tensor([], [0]).max(), [-infinity]],
     ["the max of no integers too", () => tensor([], [0], "i32").max(), [-(2 ** 31)]],

@@ -5,6 +5,7 @@
 import type { TypedArray } from "../dtype.ts";
 import { formatShape, ShapeError } from "../errors.ts";
 import { broadcastShapes, contiguousStrides, elementCount, sameShape } from "../shape.ts";
+import { requireDTypes, STORED } from "./accept.ts";
 import type { OpDefinition } from "./define.ts";
 
 /** Copies `input` through an affine map: output index -> offset + sum(index * strides). */
@@ -36,6 +37,7 @@ export const reshape: OpDefinition<ReshapeAttrs> = {
   name: "reshape",
   family: "movement",
   infer([x], { shape }) {
+    requireDTypes("reshape", [x], STORED);
     if (elementCount(shape) !== elementCount(x.shape)) {
       throw new ShapeError({
         what: "reshape",
@@ -58,6 +60,7 @@ export const transpose: OpDefinition<TransposeAttrs> = {
   name: "transpose",
   family: "movement",
   infer([x], { axes }) {
+    requireDTypes("transpose", [x], STORED);
     const sorted = [...axes].sort((a, b) => a - b);
     if (axes.length !== x.shape.length || sorted.some((axis, i) => axis !== i)) {
       throw new ShapeError({
@@ -95,6 +98,7 @@ export const broadcast: OpDefinition<BroadcastAttrs> = {
   name: "broadcast",
   family: "movement",
   infer([x], { shape }) {
+    requireDTypes("broadcast", [x], STORED);
     const result = broadcastShapes(x.shape, shape);
     if (!result || !sameShape(result, shape)) {
       throw new ShapeError({
@@ -128,6 +132,7 @@ export const slice: OpDefinition<SliceAttrs> = {
   name: "slice",
   family: "movement",
   infer([x], { start, end }) {
+    requireDTypes("slice", [x], STORED);
     const fits = x.shape.every((size, axis) => start[axis] >= 0 && start[axis] <= end[axis] && end[axis] <= size);
     if (!fits || start.length !== x.shape.length || end.length !== x.shape.length) {
       throw new ShapeError({

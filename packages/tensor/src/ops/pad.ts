@@ -1,6 +1,7 @@
 /** Zero padding: the gradient of `slice`, and what `concat` is made of. */
 import { formatShape, ShapeError } from "../errors.ts";
 import { contiguousStrides } from "../shape.ts";
+import { NUMBERS, requireDTypes } from "./accept.ts";
 import type { OpDefinition } from "./define.ts";
 import { walkOffsets } from "./reduce.ts";
 
@@ -14,6 +15,7 @@ export const pad: OpDefinition<PadAttrs> = {
   name: "pad",
   family: "core",
   infer([x], { before, after }) {
+    requireDTypes("pad", [x], NUMBERS);
     const rank = x.shape.length;
     if (before.length !== rank || after.length !== rank || [...before, ...after].some((count) => !(count >= 0))) {
       throw new ShapeError({

@@ -6,9 +6,9 @@
  */
 import type { TensorType } from "../dtype.ts";
 import { formatShape, ShapeError } from "../errors.ts";
+import { FLOATS, requireDTypes } from "./accept.ts";
 import { notDifferentiable, type OpDefinition } from "./define.ts";
-
-type Pair = readonly [number, number];
+import { checkWindow, type Pair } from "./window.ts";
 
 export interface PoolAttrs {
   readonly kernelSize: Pair;
@@ -25,6 +25,8 @@ export function pooledShape(
   x: TensorType,
   { kernelSize, stride, padding }: PoolAttrs,
 ): [number, number, number, number] {
+  requireDTypes("maxPool2d", [x], FLOATS);
+  checkWindow("maxPool2d", { kernelSize, stride, padding });
   const sizes = [0, 1].map((i) => Math.floor((x.shape[i + 2] + 2 * padding[i] - kernelSize[i]) / stride[i]) + 1);
   if (x.shape.length !== 4 || sizes.some((size) => !(size >= 1)) || padding.some((pad, i) => pad > kernelSize[i] / 2)) {
     throw new ShapeError({
@@ -99,6 +101,7 @@ export const poolScatter: OpDefinition<PoolScatterAttrs> = {
   name: "poolScatter",
   family: "core",
   infer([values, index], { inputSize }) {
+    requireDTypes("poolScatter", [values, index], FLOATS, ["i32"]);
     if (values.shape.length !== 4 || index.shape.some((size, axis) => size !== values.shape[axis])) {
       throw new ShapeError({
         what: "poolScatter",

@@ -5,6 +5,7 @@ import { formatShape, ShapeError } from "../errors.ts";
 import { contiguousStrides, elementCount } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { where } from "../tensor.ts";
+import { NUMBERS, requireDTypes } from "./accept.ts";
 import type { OpDefinition } from "./define.ts";
 
 export interface ReduceAttrs {
@@ -38,6 +39,7 @@ export const reduce: OpDefinition<ReduceAttrs> = {
   name: "reduce",
   family: "reduce",
   infer([x], { op, axes }) {
+    requireDTypes(op, [x], NUMBERS);
     if (axes.some((axis) => axis >= x.shape.length)) {
       throw new ShapeError({
         what: op,
