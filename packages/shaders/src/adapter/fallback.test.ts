@@ -3,7 +3,6 @@
 
 import { describe, expect, test } from "vitest";
 import { openDevice } from "./open.ts";
-import { swiftshaderObstacle } from "./swiftshader.ts";
 
 process.env.VK_DRIVER_FILES = "/no/such/driver.json";
 
@@ -11,13 +10,5 @@ describe.runIf(process.platform === "linux")("without a Vulkan driver", () => {
   test("a GPU or lavapipe, asked for by name, is refused with what to install", async () => {
     await expect(openDevice({ device: "gpu" })).rejects.toThrow(/No WebGPU adapter for device "gpu".*Install/s);
     await expect(openDevice({ device: "lavapipe" })).rejects.toThrow(/device "lavapipe".*mesa-vulkan-drivers/s);
-  });
-
-  test("SwiftShader stands in, and says what would be faster", async (context) => {
-    context.skip(swiftshaderObstacle() !== undefined, swiftshaderObstacle());
-    const opened = await openDevice({ device: "auto" });
-    expect(opened.kind).toBe("swiftshader");
-    expect(opened.hint).toMatch(/mesa-vulkan-drivers|NVIDIA/);
-    opened.close();
   });
 });

@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { OpenedDevice } from "./device.ts";
 import { openDevice } from "./open.ts";
-import { swiftshaderObstacle } from "./swiftshader.ts";
 import { bufferUsage, mapMode } from "./usage.ts";
 import { waitQuietly } from "./wait.ts";
 
@@ -41,16 +40,6 @@ describe("openDevice", () => {
     expect(opened.description).toMatch(new RegExp(`^${opened.kind}: \\S+`));
     expect(opened.limits.maxStorageBufferBindingSize).toBeGreaterThanOrEqual(2 ** 27);
     expect(opened.takeError()).toBeUndefined();
-    opened.close();
-  });
-
-  test("runs SwiftShader where it is installed, and leaves the environment as it was", async (context) => {
-    context.skip(swiftshaderObstacle() !== undefined, swiftshaderObstacle());
-    vi.stubEnv("VK_DRIVER_FILES", undefined);
-    const opened = await openDevice({ device: "swiftshader" });
-    expect(opened).toMatchObject({ kind: "swiftshader", subgroupSize: 4 });
-    expect(await double(opened, [1, 2, 3, 4])).toEqual([2, 4, 6, 8]);
-    expect(process.env.VK_DRIVER_FILES).toBeUndefined();
     opened.close();
   });
 
