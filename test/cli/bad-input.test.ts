@@ -94,8 +94,15 @@ describe.concurrent("devices", () => {
   });
 
   test("a plan above the memory budget", async () => {
-    const line = await refusal(["train", ...tiny, "--out", join(cwd, "budget"), "--budget", "0.00001"]);
-    expect(line).toMatch(/the plan needs [\d.]+ kB more, 0 B are in use and the budget of cpu float32 is 10\.0 kB/);
+    const out = join(cwd, "budget");
+    const { status, stdout, stderr } = await guidance(["train", ...tiny, "--out", out, "--budget", "0.00001"], { cwd });
+    expect(stderr).toMatch(
+      /^error: memory: the training of the guide needs [\d.]+ kB and the budget of cpu float32 is 10\.0 kB\. [^\n]*\n$/,
+    );
+    expect(status).toBe(1);
+    // every plan was shown, nothing was trained, and no folder made
+    expect(stdout).toMatch(/^memory: at most [\d.]+ kB at a time, of a budget of 10\.0 kB$/m);
+    expect(existsSync(out)).toBe(false);
   });
 });
 
@@ -147,6 +154,6 @@ describe("runs", () => {
       /training guided, step 2: the loss is NaN; the first layer .* is "student\..*the checkpoint of step 1 in/,
     );
     const run = readdirSync(out).find((name) => name.endsWith("synthetic"))!;
-    expect(readdirSync(join(out, run, "guided"))).toEqual(expect.arrayContaining(["last.safetensors", "best.json"]));
+    expect(readdirSync(join(out, run, "guided"))).toEqual(expect.arrayContaining(["last.json", "metrics.jsonl"]));
   });
 });

@@ -19,7 +19,10 @@ test("a run ends with a table and leaves everything behind; a second one reuses 
   expect(folder).toMatch(/^runs\/\d{8}-\d{6}-one$/);
   for (const line of [
     /^guide: trained now, kept in "runs\/guides\/[\da-f]{16}\.safetensors"$/m,
-    /^guided: planned step: \d+ kernels, [\d.]+ GFLOP, peak memory [\d.]+ kB$/m,
+    /^planned guide's own step: \d+ kernels, [\d.]+ GFLOP, peak memory [\d.]+ kB$/m,
+    /^planned guided step: \d+ kernels, [\d.]+ GFLOP, peak memory [\d.]+ kB$/m,
+    /^planned unguided step: /m,
+    /^memory: at most [\d.]+ kB at a time, of a budget of [\d.]+ GB$/m,
     /^guided +4\/4 +loss [\d.]+ +CE [\d.]+ +similarity [\d.]+ +[\d.]+ s\/step +ETA 0\.00 s$/m,
     /^guided: validation after step 4: loss [\d.]+, top-1 [\d.]+ %, top-5 [\d.]+ %/m,
     /^student with guide, last weights \(step 4\) +[\d.]+ % +[\d.]+ % +[\d.]+ +[\d.]+ s$/m,
@@ -96,7 +99,7 @@ test("a second Ctrl-C ends at once", async () => {
   // the validation before the first step takes seconds
   const slow = ["--validate-first", "--synthetic-validation", "200000", "--guide-steps", "0"];
   const running = start(["train", ...tiny, ...slow], fresh());
-  await running.printed("guided: planned step");
+  await running.printed("guide: random weights");
   running.kill("SIGINT");
   await running.printed("once more ends at once");
   await new Promise((resolve) => setTimeout(resolve, 400));

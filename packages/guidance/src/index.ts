@@ -36,6 +36,8 @@ export * from "./train/evaluate.ts";
 export * from "./train/experiment.ts";
 export * from "./train/fit.ts";
 export * from "./train/guide.ts";
+export * from "./train/plan.ts";
+export * from "./train/planning.ts";
 export * from "./train/score.ts";
 export * from "./train/state.ts";
 export * from "./train/step.ts";

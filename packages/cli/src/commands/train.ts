@@ -2,12 +2,14 @@
 import { access } from "node:fs/promises";
 import { join } from "node:path";
 import {
+  checkBudget,
   claimRunFolder,
   createRunFolder,
   type ExperimentOptions,
   type ExperimentResult,
   InterruptedError,
   loadExperimentData,
+  planExperiment,
   presets,
   RunError,
   runExperiment,
@@ -19,7 +21,7 @@ import { describeError, Stopped } from "../errors.ts";
 import { Interruption } from "../interrupt.ts";
 import { addConfigOptions, buildConfig, givenConfigFlags, oneOf } from "../options.ts";
 import { importPlugins } from "../plugins.ts";
-import { progressObserver } from "../report/progress.ts";
+import { progressObserver, showPlan } from "../report/progress.ts";
 import { openScreen, type Screen } from "../report/screen.ts";
 import { caveats, resultTable } from "../report/summary.ts";
 import { lastAdapter, readRun, recordResume, type StoredRun, writeRun } from "./run.ts";
@@ -67,16 +69,18 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
   try {
     screen.line(`adapter ${opened.backend.name}`);
     if (opened.hint !== undefined) screen.line(`hint: ${opened.hint}`);
+    const common = { backend: opened.backend, config: run.config, splits, guideCache: run.guides };
+    const resumed = options.resume === undefined ? {} : { folder: options.resume, resume: true };
+    const plan = await planExperiment({ ...common, ...resumed });
+    showPlan(screen, plan, opened.backend.limits.budgetBytes);
+    checkBudget(plan, opened.backend);
     const folder = options.resume ?? (await claimFolder(options, run.config));
     if (options.resume === undefined) await writeRun(folder, run, opened);
     else await noteResume(folder, opened, screen);
     screen.line(`run folder ${folder}`);
     const result = await experiment(screen, {
-      backend: opened.backend,
-      config: run.config,
-      splits,
+      ...common,
       folder,
-      guideCache: run.guides,
       resume: options.resume !== undefined,
     });
     screen.line(`\n${resultTable(result, (performance.now() - started) / 1000)}`);

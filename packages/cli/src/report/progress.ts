@@ -1,18 +1,24 @@
-/** What a training run shows while it runs: plans, progress with ETA, validation. */
-import type { Observer } from "@guidance/guidance";
+/** What a training run shows: its plans before it runs, then progress with ETA and validation. */
+import { type ExperimentPlan, type Observer, peakOf } from "@guidance/guidance";
 import { formatBytes } from "@guidance/tensor";
 import { duration, percent } from "./format.ts";
 import type { Screen } from "./screen.ts";
+
+/** Shows every plan of a run, and the most memory it will take of `budgetBytes`. */
+export function showPlan(screen: Screen, planned: ExperimentPlan, budgetBytes: number): void {
+  for (const { name, plan } of planned.steps) {
+    const work = `${plan.calls.length} kernels, ${(plan.flops / 1e9).toFixed(2)} GFLOP`;
+    screen.line(`planned ${name}: ${work}, peak memory ${formatBytes(plan.memory.peak)}`);
+  }
+  const budget = Number.isFinite(budgetBytes) ? `of a budget of ${formatBytes(budgetBytes)}` : "without a budget";
+  screen.line(`memory: at most ${formatBytes(peakOf(planned))} at a time, ${budget}`);
+}
 
 /** An observer that shows everything on `screen`. */
 export function progressObserver(screen: Screen): Observer {
   let arm: { readonly name: string; readonly from: number; readonly since: number } | undefined;
   return {
     message: (text) => screen.line(text),
-    planned(name, { plan }) {
-      const work = `${plan.calls.length} kernels, ${(plan.flops / 1e9).toFixed(2)} GFLOP`;
-      screen.line(`${name}: planned step: ${work}, peak memory ${formatBytes(plan.memory.peak)}`);
-    },
     step({ arm: name, step, totalSteps, loss, crossEntropy, dissimilarity, pairs, seconds }) {
       const now = performance.now() / 1000;
       if (arm?.name !== name) arm = { name, from: step - 1, since: now - seconds };

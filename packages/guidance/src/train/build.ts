@@ -1,9 +1,14 @@
-/** The two networks of a configuration, each with a generator of its own: weights and masks follow from the seed. */
-import { Generator, type nn } from "@guidance/tensor";
+/**
+ * The two networks of a configuration, each with a generator of its own, so that weights and masks follow from the
+ * seed; and how they are trained.
+ */
+import { Generator, type nn, optim } from "@guidance/tensor";
 import type { DatasetSplits } from "../data/dataset.ts";
+import { similarities } from "../method/similarity.ts";
 import { buildNetwork } from "../models/network.ts";
 import { guides, students } from "../models/registry.ts";
 import type { TrainConfig } from "./config.ts";
+import type { TrainingTask } from "./step.ts";
 
 export interface BuiltNetwork {
   readonly model: nn.Module;
@@ -33,4 +38,37 @@ export function buildGuide(config: TrainConfig, splits: DatasetSplits): BuiltNet
   const build = guides.get(config.guide.name);
   const task = { ...imageTask(config, splits), generator };
   return { model: buildNetwork(generator, () => build(task, config.guide)).named("guide"), generator };
+}
+
+/** [C, H, W] of a data set's images. */
+export function imageShape({ train }: DatasetSplits): number[] {
+  return [train.channels, train.height, train.width];
+}
+
+/** Training of the student, under `guide` if there is one. */
+export function studentTask(
+  config: TrainConfig,
+  splits: DatasetSplits,
+  model: nn.Module,
+  guide?: nn.Module,
+): TrainingTask {
+  const optimizer = new optim.Adam(model.parameters(), { learningRate: config.learningRate });
+  const guidance = guide && {
+    guide,
+    similarity: similarities.get(config.similarity),
+    alpha: () => config.alpha,
+    forwards: config.forwards,
+  };
+  return { model, optimizer, guidance, imageShape: imageShape(splits) };
+}
+
+/** The guide's own training. */
+export function guideTask({ guide }: TrainConfig, splits: DatasetSplits, model: nn.Module): TrainingTask {
+  const optimizer = new optim.Adam(model.parameters(), { learningRate: guide.learningRate });
+  return { model, optimizer, imageShape: imageShape(splits) };
+}
+
+/** Puts a guide that is ready into the mode the configuration asks for; layers that its author froze stay frozen. */
+export function setGuideMode(guide: nn.Module, config: TrainConfig): void {
+  if (config.guide.mode === "eval") guide.eval();
 }

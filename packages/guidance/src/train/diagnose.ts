@@ -5,7 +5,7 @@
 import { type Backend, compile, crossEntropy, currentTrace, grad, type nn, type Tensor } from "@guidance/tensor";
 import { guidanceLoss } from "../method/loss.ts";
 import { callNetwork } from "../models/network.ts";
-import { batchInputs, type TrainingTask } from "./step.ts";
+import { type BatchValues, batchInputs, type TrainingTask } from "./step.ts";
 
 /** The first layer whose values are not finite, in the order they are computed. */
 export interface Diagnosis {
@@ -17,7 +17,7 @@ export interface Diagnosis {
 export async function diagnose(
   backend: Backend,
   task: TrainingTask,
-  batch: { images: ArrayLike<number>; labels: ArrayLike<number> },
+  batch: BatchValues,
 ): Promise<Diagnosis | undefined> {
   const { model, guidance, imageShape } = task;
   const layers: string[] = [];
@@ -47,7 +47,7 @@ export async function diagnose(
     return Object.fromEntries([...outputs, ...gradients].map((value, i) => [String(i), finite(value)]));
   });
   try {
-    const flags = await step(batch);
+    const flags = await step({ images: batch.images, labels: batch.labels });
     const forward = layers.length - model.parameters().length;
     const bad = layers.findIndex((_, i) => flags[String(i)].item() === 0);
     if (bad < 0) return undefined;

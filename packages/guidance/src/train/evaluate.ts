@@ -1,9 +1,21 @@
 /** Evaluation: mean loss, top-1 and top-5 of a network in eval mode over a data set; padding is masked. */
-import { type Backend, compile, crossEntropyPerSample, f32, i32, type nn, topKCorrect, where } from "@guidance/tensor";
+import {
+  type Backend,
+  compile,
+  crossEntropyPerSample,
+  f32,
+  i32,
+  type nn,
+  type Tensor,
+  topKCorrect,
+  where,
+} from "@guidance/tensor";
 import { batches } from "../data/batches.ts";
 import type { ImageDataset } from "../data/dataset.ts";
 import { callNetwork } from "../models/network.ts";
 import { InterruptedError } from "./errors.ts";
+import { inEvaluation } from "./modes.ts";
+import { type PlannedStep, planStep } from "./planning.ts";
 import { eventLoopTurn } from "./turn.ts";
 
 export interface Scores {
@@ -24,22 +36,38 @@ export interface Evaluator {
   close(): void;
 }
 
-/** Compiles the evaluation of `model` over images [C, H, W] in batches of `batchSize`; the model's mode is left as it was. */
+/** What an evaluation over images [C, H, W] in batches of `batchSize` is compiled from. */
+function evaluation(model: nn.Module, imageShape: readonly number[], batchSize: number) {
+  const inputs = { images: f32(batchSize, ...imageShape), labels: i32(batchSize), mask: f32(batchSize) };
+  const trace = ({ images, labels, mask }: { readonly [K in keyof typeof inputs]: Tensor }) => {
+    const logits = callNetwork(model, images);
+    const real = mask.greater(0);
+    const correct = (k: number) => topKCorrect(logits, labels, k).and(real).cast("f32").sum();
+    return { loss: where(real, crossEntropyPerSample(logits, labels), 0).sum(), top1: correct(1), top5: correct(5) };
+  };
+  return { inputs, trace };
+}
+
+/** The plan of an evaluation of `model`; nothing is allocated. */
+export function planEvaluation(
+  backend: Backend,
+  model: nn.Module,
+  imageShape: readonly number[],
+  batchSize: number,
+): Promise<PlannedStep> {
+  const { inputs, trace } = evaluation(model, imageShape, batchSize);
+  return inEvaluation(model, () => planStep(backend, inputs, trace));
+}
+
+/** Compiles the evaluation of `model`; each layer's mode is left as it was. */
 export async function compileEvaluation(
   backend: Backend,
   model: nn.Module,
   imageShape: readonly number[],
   batchSize: number,
 ): Promise<Evaluator> {
-  const training = model.training;
-  model.eval();
-  const inputs = { images: f32(batchSize, ...imageShape), labels: i32(batchSize), mask: f32(batchSize) };
-  const step = await compile(backend, inputs, ({ images, labels, mask }) => {
-    const logits = callNetwork(model, images);
-    const real = mask.greater(0);
-    const correct = (k: number) => topKCorrect(logits, labels, k).and(real).cast("f32").sum();
-    return { loss: where(real, crossEntropyPerSample(logits, labels), 0).sum(), top1: correct(1), top5: correct(5) };
-  }).finally(() => model.train(training));
+  const { inputs, trace } = evaluation(model, imageShape, batchSize);
+  const step = await inEvaluation(model, () => compile(backend, inputs, trace));
 
   const run = async (dataset: ImageDataset, signal?: AbortSignal): Promise<Scores> => {
     const total = { loss: 0, top1: 0, top5: 0 };

@@ -3,21 +3,19 @@
  * the same weights and batches without guide; test scores at the end, touched once.
  */
 import { join } from "node:path";
-import { type Backend, optim } from "@guidance/tensor";
+import type { Backend } from "@guidance/tensor";
 import type { DatasetSplits } from "../data/dataset.ts";
-import { similarities } from "../method/similarity.ts";
 import { writeFileAtomic } from "../run/files.ts";
 import { encodeJson, type JsonObject } from "../run/json.ts";
 import { openArm } from "./arm.ts";
-import { buildStudent } from "./build.ts";
+import { buildStudent, studentTask } from "./build.ts";
 import { loadExperimentData } from "./check.ts";
 import type { TrainConfig } from "./config.ts";
 import type { Scores } from "./evaluate.ts";
-import { fit, imageShape, type Observer } from "./fit.ts";
+import { fit, type Observer } from "./fit.ts";
 import { type PreparedGuide, prepareGuide } from "./guide.ts";
 import { scoreModel } from "./score.ts";
 import { loadWeights } from "./state.ts";
-import type { TrainingTask } from "./step.ts";
 
 export interface ExperimentOptions {
   readonly backend: Backend;
@@ -28,6 +26,8 @@ export interface ExperimentOptions {
   readonly folder: string;
   /** Folder of cached guides. */
   readonly guideCache: string;
+  /** Hash of the plugins that networks and data may come from. */
+  readonly plugins?: string | undefined;
   readonly observer?: Observer;
   readonly signal?: AbortSignal | undefined;
   /** Goes on from the `last` checkpoint of each arm, where there is one. */
@@ -60,7 +60,8 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
     backend,
     config,
     splits,
-    cache: options.guideCache,
+    guideCache: options.guideCache,
+    plugins: options.plugins,
     folder,
     resume: options.resume ?? false,
     ...(observer ? { observer } : {}),
@@ -91,14 +92,8 @@ async function runArm(
   const { backend, config, observer, resume, signal } = options;
   const folder = join(options.folder, arm);
   const { model, generator } = buildStudent(config, splits);
-  const optimizer = new optim.Adam(model.parameters(), { learningRate: config.learningRate });
-  const guidance = prepared && {
-    guide: prepared.guide,
-    similarity: similarities.get(config.similarity),
-    alpha: () => config.alpha,
-    forwards: config.forwards,
-  };
-  const task: TrainingTask = { model, optimizer, guidance, imageShape: imageShape(splits) };
+  const task = studentTask(config, splits, model, prepared?.guide);
+  const { optimizer } = task;
   const generators = prepared ? [generator, prepared.generator] : [generator];
   const open = await openArm(folder, { model, optimizer, generators }, { resume, observer });
   try {

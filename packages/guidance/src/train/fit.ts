@@ -3,7 +3,7 @@
  * last checkpoints, metrics; it stops with a saved state when told to and with a diagnosis when a loss or a
  * weight is not finite.
  */
-import { type Backend, type Generator, optim, type SafetensorsTensor } from "@guidance/tensor";
+import { type Backend, type Generator, LimitError, optim, type SafetensorsTensor } from "@guidance/tensor";
 import { batchCount, batches } from "../data/batches.ts";
 import type { DatasetSplits } from "../data/dataset.ts";
 import type { JsonObject } from "../run/json.ts";
@@ -13,7 +13,13 @@ import { diagnose } from "./diagnose.ts";
 import { InterruptedError, NotFiniteError } from "./errors.ts";
 import { compileEvaluation, type Evaluator, type Scores } from "./evaluate.ts";
 import { brokenTensors, collectTensors, type Progress, saveProgress, type Trained } from "./state.ts";
-import { compileTrainingStep, type LossValues, type TrainingStep, type TrainingTask } from "./step.ts";
+import {
+  type BatchValues,
+  compileTrainingStep,
+  type LossValues,
+  type TrainingStep,
+  type TrainingTask,
+} from "./step.ts";
 import { eventLoopTurn } from "./turn.ts";
 
 /** One training step as it happened. */
@@ -75,6 +81,7 @@ export interface FitOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const LOSS_HINT = "Lower the learning rate, or look at the data of this batch";
 const GRADIENT_HINT =
   "Look for a layer whose gradient is not finite where its value is (sqrt or a power at 0), or lower the learning rate";
 
@@ -160,7 +167,7 @@ class Loop {
     }
   }
 
-  async #train(batch: { images: Float32Array; labels: Int32Array }, epoch: number): Promise<void> {
+  async #train(batch: BatchValues, epoch: number): Promise<void> {
     const { arm, observer, task, generators } = this.#options;
     const counters = generators.map(({ counter }) => counter);
     const training = await this.#stepFor(batch.labels.length);
@@ -187,20 +194,20 @@ class Loop {
     });
   }
 
-  async #failLoss(step: number, loss: number, batch: { images: Float32Array; labels: Int32Array }): Promise<never> {
+  async #failLoss(step: number, loss: number, batch: BatchValues): Promise<never> {
     const { backend, task, folder } = this.#options;
-    const found = await diagnose(backend, task, batch);
+    const found = await diagnose(backend, task, batch).catch((error: unknown) => {
+      if (error instanceof LimitError) return null;
+      throw error;
+    });
+    if (found === null) this.#fail(step, `the loss is ${loss}; there is no memory left to find its layer`, LOSS_HINT);
     const where = found
       ? `the first layer with values that are not finite is "${found.layer}" (${found.pass})`
       : "every layer is finite, only the loss is not";
     // a gradient that is not finite shows one step later, when its loss was finite
     const broken = folder ? brokenTensors(await collectTensors(this.#trained), task.model) : [];
     const before = broken.length > 0 ? `; before this step these were not finite already: ${listNames(broken)}` : "";
-    return this.#fail(
-      step,
-      `the loss is ${loss}; ${where}${before}`,
-      broken.length > 0 ? GRADIENT_HINT : "Lower the learning rate, or look at the data of this batch",
-    );
+    return this.#fail(step, `the loss is ${loss}; ${where}${before}`, broken.length > 0 ? GRADIENT_HINT : LOSS_HINT);
   }
 
   #fail(step: number, facts: string, hint: string): never {
@@ -274,9 +281,4 @@ class Loop {
     for (const step of this.#steps.values()) step.close();
     this.#evaluator?.close();
   }
-}
-
-/** [C, H, W] of a data set's images. */
-export function imageShape({ train }: DatasetSplits): number[] {
-  return [train.channels, train.height, train.width];
 }

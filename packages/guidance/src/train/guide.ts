@@ -3,24 +3,26 @@
  * hash of all that decides its weights, so that the same run twice trains it once.
  */
 import { createHash } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { access, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Backend, type Generator, type nn, optim, readSafetensors, writeSafetensors } from "@guidance/tensor";
+import { type Backend, type Generator, type nn, readSafetensors, writeSafetensors } from "@guidance/tensor";
 import type { DatasetSplits } from "../data/dataset.ts";
 import { RunError } from "../run/errors.ts";
 import { writeFileAtomic } from "../run/files.ts";
 import { decodeJson, encodeJson } from "../run/json.ts";
 import { openArm } from "./arm.ts";
-import { buildGuide, guideSeed, imageTask } from "./build.ts";
+import { buildGuide, guideSeed, guideTask, imageTask, setGuideMode } from "./build.ts";
 import type { TrainConfig } from "./config.ts";
-import { fit, imageShape, type Observer } from "./fit.ts";
+import { fit, type Observer } from "./fit.ts";
 
 export interface GuideOptions {
   readonly backend: Backend;
   readonly config: TrainConfig;
   readonly splits: DatasetSplits;
   /** Folder of cached guides. */
-  readonly cache: string;
+  readonly guideCache: string;
+  /** Hash of the plugins that the guide or its data may come from. */
+  readonly plugins?: string | undefined;
   /** Folder of the run: which guide it has, and the state of an interrupted training of it. */
   readonly folder: string;
   /** Takes the guide this run began with, and goes on with its training where that was interrupted. */
@@ -39,46 +41,67 @@ export interface PreparedGuide {
   readonly file?: string;
 }
 
-/** Hash of everything that decides a trained guide's weights: settings, data, seed, device. */
-function guideKey({ config, splits, backend }: GuideOptions): string {
+/** Raised whenever the same settings begin to give other weights: the networks, their training or the engine changed. */
+const GUIDE_FORMAT = 2;
+
+/** What decides which guide a run has. */
+type GuideChoice = Pick<GuideOptions, "backend" | "config" | "splits" | "guideCache" | "plugins" | "resume"> & {
+  readonly folder?: string;
+};
+
+/** Hash of everything that decides a trained guide's weights: settings, data, seed, device, and plugins, whose code may be part of it. */
+function guideKey({ config, splits, backend, plugins }: GuideChoice): string {
   const { mode: _mode, ...settings } = config.guide;
   const { train } = splits;
   const task = imageTask(config, splits);
   const images = createHash("sha256").update(train.images).update(train.labels).digest("hex");
   const data = { images, mean: train.mean, std: train.std };
   return createHash("sha256")
-    .update(JSON.stringify({ settings, task, seed: config.seed, data, backend: backend.name }))
+    .update(
+      JSON.stringify({ format: GUIDE_FORMAT, settings, task, seed: config.seed, data, backend: backend.name, plugins }),
+    )
     .digest("hex")
     .slice(0, 16);
 }
 
+/** Which guide a run has. */
+const KEY_FILE = "guide.json";
+
 /** The key of the guide of this run: the one it began with, else the one its configuration asks for. */
-async function keyOfRun(options: GuideOptions): Promise<{ key: string; own: boolean }> {
-  const file = join(options.folder, "guide.json");
+async function keyOfRun(options: GuideChoice): Promise<{ key: string; own: boolean; isNew: boolean }> {
+  const { folder, resume } = options;
   const key = guideKey(options);
-  const stored = options.resume ? await readIfThere(file) : undefined;
-  if (stored) {
-    const { key: before } = decodeJson(stored.toString()) as { key: string };
-    return { key: before, own: before === key };
-  }
-  await writeFileAtomic(file, `${encodeJson({ key }, 2)}\n`);
-  return { key, own: true };
+  const stored = resume && folder !== undefined ? await readIfThere(join(folder, KEY_FILE)) : undefined;
+  if (!stored) return { key, own: true, isNew: true };
+  const { key: before } = decodeJson(stored.toString()) as { key: string };
+  return { key: before, own: before === key, isNew: false };
+}
+
+/** Whether a run will train its guide: it is not to stay random, and there is none for it in the cache. */
+export async function trainsGuide(options: GuideChoice): Promise<boolean> {
+  if (options.config.guide.steps === 0) return false;
+  const { key } = await keyOfRun(options);
+  return access(join(options.guideCache, `${key}.safetensors`)).then(
+    () => false,
+    () => true,
+  );
 }
 
 /** The guide, in the mode the configuration asks for; its Variables live on `backend` from now on. */
 export async function prepareGuide(options: GuideOptions): Promise<PreparedGuide> {
-  const { config, splits, cache } = options;
+  const { config, splits, guideCache: cache, folder } = options;
   const { model: guide, generator } = buildGuide(config, splits);
   const { counter } = generator;
   const ready = (origin: PreparedGuide["origin"], file?: string): PreparedGuide => {
     // the same stream goes on whether the guide was trained just now or before
     generator.counter = counter;
-    guide.train(config.guide.mode === "train");
+    setGuideMode(guide, config);
     return { guide, generator, origin, ...(file === undefined ? {} : { file }) };
   };
   if (config.guide.steps === 0) return ready("random");
 
-  const { key, own } = await keyOfRun(options);
+  const { key, own, isNew } = await keyOfRun(options);
+  if (isNew) await writeFileAtomic(join(folder, KEY_FILE), `${encodeJson({ key }, 2)}\n`);
   const file = join(cache, `${key}.safetensors`);
   const stored = await readIfThere(file);
   if (stored) {
@@ -88,8 +111,8 @@ export async function prepareGuide(options: GuideOptions): Promise<PreparedGuide
   if (!own) {
     throw new RunError({
       what: "resume",
-      facts: `the guide this run began with, "${file}", is not there, and on ${options.backend.name} or with these data it would become another`,
-      expected: "the same device and data, or the file",
+      facts: `the guide this run began with, "${file}", is not there, and on ${options.backend.name} or with these data and plugins it would become another`,
+      expected: "the same device, data and plugins, or the file",
       hint: "Use the device that the run began on",
     });
   }
@@ -124,7 +147,8 @@ async function trainGuide(
   generator: Generator,
 ): Promise<void> {
   const { steps, batchSize, learningRate } = config.guide;
-  const optimizer = new optim.Adam(guide.parameters(), { learningRate });
+  const task = guideTask(config, splits, guide);
+  const { optimizer } = task;
   const arm = await openArm(
     join(folder, "guide"),
     { model: guide, optimizer, generators: [generator] },
@@ -134,7 +158,7 @@ async function trainGuide(
     await fit({
       arm: "guide",
       backend,
-      task: { model: guide, optimizer, imageShape: imageShape(splits) },
+      task,
       generators: [generator],
       splits,
       config: {

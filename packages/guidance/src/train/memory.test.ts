@@ -3,10 +3,10 @@ import { cpuBackend, Generator, optim } from "@guidance/tensor";
 import { expect, test } from "vitest";
 import { similarities } from "../method/similarity.ts";
 import { guides, students } from "../models/registry.ts";
-import { imageTask } from "./build.ts";
+import { imageShape, imageTask } from "./build.ts";
 import { loadExperimentData } from "./check.ts";
 import { smallConfig } from "./experiment.test.support.ts";
-import { fit, imageShape } from "./fit.ts";
+import { fit } from "./fit.ts";
 
 test("live bytes are flat over 200 guided steps", async () => {
   const backend = cpuBackend();

@@ -2,10 +2,10 @@
 import { join } from "node:path";
 import type { Backend, nn } from "@guidance/tensor";
 import type { DatasetSplits } from "../data/dataset.ts";
-import { buildStudent } from "./build.ts";
+import { buildStudent, imageShape } from "./build.ts";
 import type { TrainConfig } from "./config.ts";
 import { compileEvaluation, type Scores } from "./evaluate.ts";
-import { EVALUATION_BATCH, imageShape } from "./fit.ts";
+import { EVALUATION_BATCH } from "./fit.ts";
 import { loadWeights } from "./state.ts";
 
 export type Split = keyof DatasetSplits;

@@ -10,10 +10,12 @@ import {
   i32,
   type nn,
   type optim,
+  type Tensor,
 } from "@guidance/tensor";
 import { type Forwards, guidanceLoss } from "../method/loss.ts";
 import type { Similarity } from "../method/similarity.ts";
 import { callNetwork } from "../models/network.ts";
+import { type PlannedStep, planStep } from "./planning.ts";
 
 /** What steers the student. */
 export interface Guidance {
@@ -43,9 +45,35 @@ export interface LossValues {
   readonly pairs: number;
 }
 
+/** Values of a batch; what else it has is not read. */
+export interface BatchValues {
+  readonly images: ArrayLike<number>;
+  readonly labels: ArrayLike<number>;
+}
+
 /** Inputs of every step over a batch of `batchSize` images. */
 export function batchInputs(imageShape: readonly number[], batchSize: number) {
   return { images: f32(batchSize, ...imageShape), labels: i32(batchSize) };
+}
+
+/** What a training step computes, and how many layers it pairs once it is traced. */
+function training({ model, optimizer, guidance }: TrainingTask) {
+  const traced = { pairs: 0 };
+  const trace = ({ images, labels }: { readonly images: Tensor; readonly labels: Tensor }) => {
+    const losses = guidance
+      ? guidanceLoss(images, labels, { ...guidance, student: model, alpha: hostScalar("alpha", guidance.alpha) })
+      : plainLoss(crossEntropy(callNetwork(model, images), labels));
+    if ("pairs" in losses) traced.pairs = losses.pairs.length;
+    const { loss, crossEntropy: entropy, dissimilarity } = losses;
+    optimizer.minimize(loss);
+    return { loss, crossEntropy: entropy, dissimilarity };
+  };
+  return { trace, traced };
+}
+
+/** The plan of one optimizer step; nothing is allocated. */
+export function planTrainingStep(backend: Backend, task: TrainingTask, batchSize: number): Promise<PlannedStep> {
+  return planStep(backend, batchInputs(task.imageShape, batchSize), training(task).trace);
 }
 
 /** Compiles one optimizer step over batches of exactly `batchSize` images. */
@@ -55,25 +83,11 @@ export async function compileTrainingStep(
   batchSize: number,
   options?: CompileOptions,
 ) {
-  const { model, optimizer, guidance, imageShape } = task;
-  let pairs = 0;
-  const step = await compile(
-    backend,
-    batchInputs(imageShape, batchSize),
-    ({ images, labels }) => {
-      const losses = guidance
-        ? guidanceLoss(images, labels, { ...guidance, student: model, alpha: hostScalar("alpha", guidance.alpha) })
-        : plainLoss(crossEntropy(callNetwork(model, images), labels));
-      if ("pairs" in losses) pairs = losses.pairs.length;
-      const { loss, crossEntropy: entropy, dissimilarity } = losses;
-      optimizer.minimize(loss);
-      return { loss, crossEntropy: entropy, dissimilarity };
-    },
-    options,
-  );
-  const run = async (batch: { images: ArrayLike<number>; labels: ArrayLike<number> }): Promise<LossValues> => {
-    const { loss, crossEntropy: entropy, dissimilarity } = await step(batch);
-    return { loss: loss.item(), crossEntropy: entropy.item(), dissimilarity: dissimilarity.item(), pairs };
+  const { trace, traced } = training(task);
+  const step = await compile(backend, batchInputs(task.imageShape, batchSize), trace, options);
+  const run = async ({ images, labels }: BatchValues): Promise<LossValues> => {
+    const { loss, crossEntropy: entropy, dissimilarity } = await step({ images, labels });
+    return { loss: loss.item(), crossEntropy: entropy.item(), dissimilarity: dissimilarity.item(), ...traced };
   };
   return { run, plan: step.plan, close: () => step.close() };
 }

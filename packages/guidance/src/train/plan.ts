@@ -1,0 +1,90 @@
+/**
+ * What a whole run will take, known before any of it: the plans of its steps and evaluations, and the most memory
+ * that those take which are there at the same time.
+ */
+import { type Backend, formatBytes, LimitError, type nn, type Plan } from "@guidance/tensor";
+import type { ImageDataset } from "../data/dataset.ts";
+import { buildGuide, buildStudent, guideTask, setGuideMode, studentTask } from "./build.ts";
+import { planEvaluation } from "./evaluate.ts";
+import type { ExperimentOptions } from "./experiment.ts";
+import { EVALUATION_BATCH } from "./fit.ts";
+import { trainsGuide } from "./guide.ts";
+import { type PlannedStep, peakTogether } from "./planning.ts";
+import { planTrainingStep, type TrainingTask } from "./step.ts";
+
+/** The plan of one step of a run. */
+export interface NamedPlan {
+  /** E.g. `guided step`. */
+  readonly name: string;
+  readonly plan: Plan;
+}
+
+/** A part of a run, and the bytes of all that is there during it. */
+export interface PlannedPart {
+  readonly name: string;
+  readonly peakBytes: number;
+}
+
+export interface ExperimentPlan {
+  readonly steps: readonly NamedPlan[];
+  readonly parts: readonly PlannedPart[];
+}
+
+/** Plans every step of a run on its backend; nothing is allocated, trained or written. */
+export async function planExperiment(
+  options: Pick<ExperimentOptions, "backend" | "config" | "guideCache" | "plugins" | "resume"> &
+    Required<Pick<ExperimentOptions, "splits">> & { readonly folder?: string },
+): Promise<ExperimentPlan> {
+  const { backend, config, splits } = options;
+  const steps: NamedPlan[] = [];
+  const parts: PlannedPart[] = [];
+  const named = async (name: string, planned: Promise<PlannedStep>): Promise<PlannedStep> => {
+    const step = await planned;
+    steps.push({ name, plan: step.plan });
+    return step;
+  };
+  const evaluationOf = (name: string, model: nn.Module, shape: readonly number[], dataset: ImageDataset) =>
+    named(name, planEvaluation(backend, model, shape, Math.min(EVALUATION_BATCH, dataset.count)));
+
+  const { model: guide } = buildGuide(config, splits);
+  const task = guideTask(config, splits, guide);
+  if (await trainsGuide(options)) {
+    const step = await named("guide's own step", planTrainingStep(backend, task, config.guide.batchSize));
+    parts.push({ name: "training of the guide", peakBytes: peakTogether(backend, [step]) });
+  }
+  setGuideMode(guide, config);
+  const scoring = await evaluationOf("evaluation of the guide", guide, task.imageShape, splits.test);
+  parts.push({ name: "evaluation of the guide", peakBytes: peakTogether(backend, [scoring]) });
+
+  const arm = async (name: string, task: TrainingTask, held: Iterable<PlannedStep>): Promise<void> => {
+    const training = [await named(`${name} step`, planTrainingStep(backend, task, config.batchSize))];
+    const rest = config.lastBatch === "keep" ? splits.train.count % config.batchSize : 0;
+    if (rest > 0) training.push(await named(`${name} step of the last batch`, planTrainingStep(backend, task, rest)));
+    const evaluation = `evaluation of the student`;
+    const validation = await evaluationOf(evaluation, task.model, task.imageShape, splits.validation);
+    const others = [...held].flatMap(({ variables }) => [...variables]);
+    parts.push({ name: `${name} training`, peakBytes: peakTogether(backend, [...training, validation], others) });
+  };
+  const student = () => buildStudent(config, splits).model;
+  await arm("guided", studentTask(config, splits, student(), guide), [scoring]);
+  if (config.baseline) await arm("unguided", studentTask(config, splits, student()), []);
+  return { steps, parts };
+}
+
+/** The most bytes that are in use at any time. */
+export function peakOf({ parts }: ExperimentPlan): number {
+  return Math.max(...parts.map(({ peakBytes }) => peakBytes));
+}
+
+/** Throws LimitError, naming the largest part of the run, where that does not fit the budget of `backend`. */
+export function checkBudget(plan: ExperimentPlan, { name, limits, liveBytes }: Backend): void {
+  const needed = peakOf(plan);
+  if (liveBytes + needed <= limits.budgetBytes) return;
+  const largest = plan.parts.find(({ peakBytes }) => peakBytes === needed);
+  throw new LimitError({
+    what: "memory",
+    facts: `the ${largest?.name} needs ${formatBytes(needed)} and the budget of ${name} is ${formatBytes(limits.budgetBytes)}`,
+    expected: "plans within the budget",
+    hint: "Take a smaller batch or network, or raise the budget",
+  });
+}
