@@ -106,20 +106,26 @@ describe.concurrent("devices", () => {
   });
 });
 
+/** The file with the tensors of a checkpoint. */
+function tensorsOf(folder: string, arm: string): string {
+  const { tensors } = JSON.parse(readFileSync(join(folder, arm, "last.json"), "utf8"));
+  return join(folder, arm, tensors.file);
+}
+
 describe("runs", () => {
   let folder: string;
   let before: Buffer;
   beforeAll(async () => {
     const { stdout } = await guidance(["train", ...tiny, "--out", join(cwd, "kept")], { cwd });
     folder = runFolder(stdout);
-    before = readFileSync(join(folder, "guided", "last.safetensors"));
+    before = readFileSync(tensorsOf(folder, "guided"));
   });
   const evaluate = (...args: string[]) => refusal(["eval", ...args, "--device", "cpu"]);
 
   describe.concurrent("are not overwritten", () => {
     test("a folder that exists", async () => {
       expect(await train("--folder", folder)).toMatch(/exists already\. .*Continue the run in it with --resume/);
-      expect(readFileSync(join(folder, "guided", "last.safetensors")).equals(before)).toBe(true);
+      expect(readFileSync(tensorsOf(folder, "guided")).equals(before)).toBe(true);
     });
     test("no folder", async () => {
       expect(await evaluate("absent")).toContain('there is no folder "absent"');
@@ -141,7 +147,7 @@ describe("runs", () => {
   });
 
   test("a damaged checkpoint", async () => {
-    const path = join(folder, "unguided", "last.safetensors");
+    const path = tensorsOf(folder, "unguided");
     writeFileSync(path, readFileSync(path).subarray(0, -4));
     expect(await evaluate(folder, "--arm", "unguided")).toMatch(/has \d+ bytes\. Expected \d+ bytes/);
     expect(readdirSync(folder)).toContain("summary.json");

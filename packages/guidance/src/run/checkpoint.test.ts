@@ -1,9 +1,25 @@
 import { copyFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { readSafetensors, type SafetensorsTensor, type SafetensorsType } from "@guidance/tensor";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import type { StagedFile, stageFile } from "./files.ts";
+
+/** Ends the process, as far as the disk can tell, before this rename; none unless set. */
+const crash = vi.hoisted(() => ({ before: Infinity, renames: 0 }));
+vi.mock("./files.ts", async (original) => {
+  const files = await original<{ stageFile: typeof stageFile }>();
+  const staged = async (...args: Parameters<typeof stageFile>): Promise<StagedFile> => {
+    const file = await files.stageFile(...args);
+    const commit = async (target?: string) => {
+      if (++crash.renames >= crash.before) throw new Error("crash");
+      await file.commit(target);
+    };
+    return { commit, discard: file.discard };
+  };
+  return { ...files, stageFile: staged };
+});
 
 let folder: string;
 beforeEach(async () => {
@@ -22,13 +38,19 @@ function checkpoint(step: number): Checkpoint {
 
 const inFolder = (name: string) => join(folder, name);
 
+/** The file with the tensors of checkpoint `name`. */
+async function tensorsOf(name: string, within = folder): Promise<string> {
+  const { tensors } = JSON.parse(await readFile(join(within, `${name}.json`), "utf8"));
+  return join(within, tensors.file);
+}
+
 test("what is written is read, and the tensors are a safetensors file", async () => {
   await writeCheckpoint(join(folder, "new"), "last", checkpoint(3));
   const expected = checkpoint(3);
   const read = await readCheckpoint(join(folder, "new"), "last", expected.tensors);
   expect(read.state).toEqual(expected.state);
   expect(Object.fromEntries(read.tensors)).toEqual(Object.fromEntries(expected.tensors));
-  const { tensors } = readSafetensors(await readFile(join(folder, "new", "last.safetensors")));
+  const { tensors } = readSafetensors(await readFile(await tensorsOf("last", join(folder, "new"))));
   expect(Object.fromEntries(tensors)).toEqual(Object.fromEntries(expected.tensors));
 });
 
@@ -36,7 +58,7 @@ test("a checkpoint replaces the one before and leaves nothing else", async () =>
   await writeCheckpoint(folder, "last", checkpoint(1));
   await writeCheckpoint(folder, "last", checkpoint(2));
   expect((await readCheckpoint(folder, "last")).state.step).toBe(2);
-  expect(await readdir(folder)).toEqual(["last.json", "last.safetensors"]);
+  expect((await readdir(folder)).sort()).toEqual([basename(await tensorsOf("last")), "last.json"]);
 });
 
 test("a checkpoint that cannot be written leaves the one before", async () => {
@@ -45,7 +67,44 @@ test("a checkpoint that cannot be written leaves the one before", async () => {
   const tensors = new Map([["w", { dtype: "F32", shape: [3], data: new Float32Array(2) } as const]]);
   await expect(writeCheckpoint(folder, "last", { tensors, state })).rejects.toThrow('tensor "w"');
   expect((await readCheckpoint(folder, "last")).state.step).toBe(1);
-  expect(await readdir(folder)).toEqual(["last.json", "last.safetensors"]);
+  expect((await readdir(folder)).sort()).toEqual([basename(await tensorsOf("last")), "last.json"]);
+});
+
+describe.each([1, 2])("a crash before rename %i", (before) => {
+  afterEach(() => Object.assign(crash, { before: Infinity, renames: 0 }));
+
+  test("leaves the old checkpoint whole, and the next one cleans up", async () => {
+    await writeCheckpoint(folder, "last", checkpoint(1));
+    await writeCheckpoint(folder, "last-other", checkpoint(7));
+    Object.assign(crash, { before, renames: 0 });
+    await expect(writeCheckpoint(folder, "last", checkpoint(2))).rejects.toThrow("crash");
+    expect((await readCheckpoint(folder, "last")).state.step).toBe(1);
+    crash.before = Infinity;
+    await writeCheckpoint(folder, "last", checkpoint(3));
+    expect((await readCheckpoint(folder, "last")).state.step).toBe(3);
+    expect((await readCheckpoint(folder, "last-other")).state.step).toBe(7);
+    expect((await readdir(folder)).filter((file) => file.endsWith(".safetensors"))).toHaveLength(2);
+  });
+});
+
+test("the same state may be written twice", async () => {
+  await writeCheckpoint(folder, "last", checkpoint(1));
+  await writeCheckpoint(folder, "last", checkpoint(1));
+  expect((await readCheckpoint(folder, "last")).state.step).toBe(1);
+});
+
+test("a reader never meets a checkpoint that is half replaced", async () => {
+  await writeCheckpoint(folder, "last", checkpoint(0));
+  let writing = true;
+  const writer = (async () => {
+    for (let step = 1; step <= 20; step++) await writeCheckpoint(folder, "last", checkpoint(step));
+    writing = false;
+  })();
+  while (writing) {
+    const { tensors, state } = await readCheckpoint(folder, "last");
+    expect(tensors.get("layer.weight")?.data[0]).toBe(state.step);
+  }
+  await writer;
 });
 
 test("tensors larger than a chunk are written and read whole", async () => {
@@ -59,40 +118,47 @@ test("tensors larger than a chunk are written and read whole", async () => {
 test("files of two moments are refused", async () => {
   await writeCheckpoint(folder, "first", checkpoint(1));
   await writeCheckpoint(folder, "second", checkpoint(2));
-  await copyFile(inFolder("second.safetensors"), inFolder("first.safetensors"));
+  await copyFile(await tensorsOf("second"), await tensorsOf("first"));
   await expect(readCheckpoint(folder, "first")).rejects.toThrow(
-    /first.safetensors" has sha256 .*use another checkpoint/,
+    /first-[\da-f]{16}.safetensors" has sha256 .*use another checkpoint/,
   );
 });
 
 test("truncated tensors are refused with both sizes", async () => {
   await writeCheckpoint(folder, "last", checkpoint(1));
-  const { length } = await readFile(inFolder("last.safetensors"));
-  await truncate(inFolder("last.safetensors"), length - 5);
+  const { length } = await readFile(await tensorsOf("last"));
+  await truncate(await tensorsOf("last"), length - 5);
   await expect(readCheckpoint(folder, "last")).rejects.toThrow(`has ${length - 5} bytes. Expected ${length} bytes`);
 });
 
 test("a damaged header is refused with the file's name", async () => {
   await writeCheckpoint(folder, "last", checkpoint(1));
-  const bytes = await readFile(inFolder("last.safetensors"));
+  const bytes = await readFile(await tensorsOf("last"));
   bytes[9] = 0;
-  await writeFile(inFolder("last.safetensors"), bytes);
-  await expect(readCheckpoint(folder, "last")).rejects.toThrow(/last.safetensors" has a damaged header/);
+  await writeFile(await tensorsOf("last"), bytes);
+  await expect(readCheckpoint(folder, "last")).rejects.toThrow(/last-[\da-f]{16}.safetensors" has a damaged header/);
 });
 
 test("missing files are named", async () => {
   await expect(readCheckpoint(folder, "best")).rejects.toThrow(/cannot read ".*best.json" \(ENOENT/);
   await writeCheckpoint(folder, "last", checkpoint(1));
-  await rm(inFolder("last.safetensors"));
-  await expect(readCheckpoint(folder, "last")).rejects.toThrow(/cannot read ".*last.safetensors" \(ENOENT/);
+  await rm(await tensorsOf("last"));
+  await expect(readCheckpoint(folder, "last")).rejects.toThrow(/cannot read ".*last-[\da-f]{16}.safetensors" \(ENOENT/);
 });
 
 test.each([
   ["text", "is not JSON"],
   ["null", "has format undefined"],
-  ['{"format":"guidance checkpoint","version":9}', "has version 9, not 1"],
-  ['{"format":"guidance checkpoint","version":1,"state":{}}', "lacks `tensors` or `state`"],
-  ['{"format":"guidance checkpoint","version":1,"state":{},"tensors":{}}', "lacks size or hash of the tensors"],
+  ['{"format":"guidance checkpoint","version":9}', "has version 9, not 2"],
+  ['{"format":"guidance checkpoint","version":2,"state":{}}', "lacks `tensors` or `state`"],
+  [
+    '{"format":"guidance checkpoint","version":2,"state":{},"tensors":{}}',
+    "lacks file name, size or hash of the tensors",
+  ],
+  [
+    '{"format":"guidance checkpoint","version":2,"state":{},"tensors":{"file":"../x","bytes":1,"sha256":""}}',
+    'names the tensors "../x", which is not a file beside it',
+  ],
 ])("a description of other form is refused: %s", async (text, message) => {
   await writeFile(inFolder("last.json"), text);
   await expect(readCheckpoint(folder, "last")).rejects.toThrow(message);

@@ -1,15 +1,16 @@
 /**
- * Checkpoints: everything a run needs to go on, in two files of one name.
+ * Checkpoints: everything a run needs to go on, in two files.
  *
- * `<name>.safetensors` holds the tensors, `<name>.json` the rest and the size and hash of the former. Both are complete on
- * the disk before either takes its name, and the JSON file does so last: a crash leaves the old pair, the new pair or, in
- * the instant between the two renames, a pair whose hash does not fit, which is refused. Tensors are written and read one
- * by one, since a large model with its optimizer's moments exceeds what one array holds.
+ * `<name>.json` names the other file, `<name>-<hash>.safetensors`, which holds the tensors, and has its size and hash and
+ * the rest of the state. The tensors are complete on the disk under their own name before the JSON file is replaced, by
+ * one rename, and the tensors of before are deleted after it: a crash at any moment leaves the old checkpoint or the new
+ * one. Tensors are written and read one by one, since a large model with its optimizer's moments exceeds what one array
+ * holds.
  */
 
 import { createHash } from "node:crypto";
-import { type FileHandle, mkdir, open, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { type FileHandle, mkdir, open, readdir, readFile, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
 import {
   allocateSafetensorsArray,
   decodeSafetensorsHeader,
@@ -33,12 +34,17 @@ export interface Checkpoint {
 
 /** What the JSON file says about its safetensors file. */
 interface TensorsFile {
+  /** Its name, in the same folder. */
+  readonly file: string;
   readonly bytes: number;
   readonly sha256: string;
 }
 
 const FORMAT = "guidance checkpoint";
-const VERSION = 1;
+const VERSION = 2;
+
+/** Hexadecimal digits of the hash that a file name has; enough for the few files of one folder. */
+const NAME_DIGITS = 16;
 
 /** Bytes read, written and hashed at a time: large enough to be fast, small enough to let other work go on. */
 const CHUNK_BYTES = 2 ** 24;
@@ -69,13 +75,24 @@ export async function writeCheckpoint(folder: string, name: string, checkpoint: 
   const files: StagedFile[] = [];
   try {
     files.push(await stageFile(join(folder, `${name}.safetensors`), parts()));
-    const description = { bytes, sha256: hash.digest("hex") };
-    const json = encodeJson({ format: FORMAT, version: VERSION, tensors: description, state }, 2);
+    const sha256 = hash.digest("hex");
+    const description = { file: `${name}-${sha256.slice(0, NAME_DIGITS)}.safetensors`, bytes, sha256 };
+    const json = encodeJson({ format: FORMAT, version: VERSION, tensors: { ...description }, state }, 2);
     files.push(await stageFile(join(folder, `${name}.json`), [new TextEncoder().encode(`${json}\n`)]));
-    for (const file of files) await file.commit();
+    await files[0].commit(join(folder, description.file));
+    await files[1].commit();
+    await removeOthers(folder, name, description.file);
   } finally {
     for (const file of files) await file.discard();
   }
+}
+
+/** Removes tensors of checkpoint `name` that are not those of `current`: the ones before, and what a crash left. */
+async function removeOthers(folder: string, name: string, current: string): Promise<void> {
+  const isOurs = (file: string) =>
+    file.startsWith(`${name}-`) && /^-[\da-f]{16}\.safetensors$/.test(file.slice(name.length));
+  const others = (await readdir(folder)).filter((file) => isOurs(file) && file !== current);
+  await Promise.all(others.map((file) => rm(join(folder, file), { force: true })));
 }
 
 /**
@@ -90,9 +107,17 @@ export async function readCheckpoint(
   expected?: ReadonlyMap<string, SafetensorsType>,
 ): Promise<Checkpoint> {
   const path = join(folder, `${name}.json`);
-  const { tensorsFile, state } = parseDescription(path, await readText(path));
-  const tensors = await readTensors(join(folder, `${name}.safetensors`), tensorsFile, expected);
-  return { tensors, state };
+  for (let text = await readText(path); ; ) {
+    const { tensorsFile, state } = parseDescription(path, text);
+    try {
+      return { tensors: await readTensors(join(folder, tensorsFile.file), tensorsFile, expected), state };
+    } catch (error) {
+      // a run that is going on may have replaced the checkpoint since the JSON file was read
+      const before = text;
+      text = await readText(path);
+      if (text === before) throw error;
+    }
+  }
 }
 
 function unreadable(path: string, error: unknown): RunError {
@@ -124,9 +149,12 @@ function parseDescription(path: string, text: string): { tensorsFile: TensorsFil
   if (format !== FORMAT) throw broken(`has format ${JSON.stringify(format)}, not "${FORMAT}"`);
   if (version !== VERSION) throw broken(`has version ${JSON.stringify(version)}, not ${VERSION}`);
   if (!isJsonObject(tensors) || !isJsonObject(state)) throw broken("lacks `tensors` or `state`");
-  const { bytes, sha256 } = tensors;
-  if (typeof bytes !== "number" || typeof sha256 !== "string") throw broken("lacks size or hash of the tensors");
-  return { tensorsFile: { bytes, sha256 }, state };
+  const { file, bytes, sha256 } = tensors;
+  if (typeof file !== "string" || typeof bytes !== "number" || typeof sha256 !== "string") {
+    throw broken("lacks file name, size or hash of the tensors");
+  }
+  if (basename(file) !== file) throw broken(`names the tensors "${file}", which is not a file beside it`);
+  return { tensorsFile: { file, bytes, sha256 }, state };
 }
 
 async function readTensors(

@@ -9,8 +9,8 @@ import { dirname } from "node:path";
 
 /** A file whose contents are on the disk under a temporary name. */
 export interface StagedFile {
-  /** Puts the file in its place, replacing what was there. */
-  commit(): Promise<void>;
+  /** Puts the file in its place, or in that of `target` in the same folder, replacing what was there. */
+  commit(target?: string): Promise<void>;
   /** Removes the temporary file; after `commit` there is none. */
   discard(): Promise<void>;
 }
@@ -50,8 +50,8 @@ export async function stageFile(path: string, parts: Iterable<Uint8Array>): Prom
     await discard();
     throw error;
   }
-  const commit = async () => {
-    await rename(temporary, path);
+  const commit = async (target = path) => {
+    await rename(temporary, target);
     await flushFolder(dirname(path));
   };
   return { commit, discard };

@@ -14,8 +14,10 @@ import { scoreCheckpoint } from "./score.ts";
 
 const runs = runsFolder();
 
-const weights = (folder: string, arm: string, name = "last"): Buffer =>
-  readFileSync(join(folder, arm, `${name}.safetensors`));
+const weights = (folder: string, arm: string, name = "last"): Buffer => {
+  const { tensors } = JSON.parse(readFileSync(join(folder, arm, `${name}.json`), "utf8"));
+  return readFileSync(join(folder, arm, tensors.file));
+};
 
 /** Stops the run after one step of one network. */
 function stopAfter(arm: string, step: number): { signal: AbortSignal; observer: Observer } {
