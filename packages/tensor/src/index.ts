@@ -11,7 +11,7 @@ export { exactJson } from "./exact-json.ts";
 export * from "./functions/index.ts";
 export { grad } from "./grad.ts";
 export * as nn from "./nn/index.ts";
-export type { StateDict } from "./nn/module.ts";
+export type { StateDict } from "./nn/state-dict.ts";
 export * from "./ops/conv2d.ts";
 export { withGradient } from "./ops/custom.ts";
 export * from "./ops/define.ts";

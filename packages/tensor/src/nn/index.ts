@@ -1,6 +1,7 @@
 /** Layers that read like torch.nn. */
 export { normalInitial, uniformInitial } from "./init.ts";
 export { Conv2d, type Conv2dOptions, type LayerOptions, Linear, type Size } from "./layers.ts";
-export { type ForwardHook, Module, type StateDict, StateDictError } from "./module.ts";
+export { type ForwardHook, Module } from "./module.ts";
 export { BatchNorm1d, BatchNorm2d, type BatchNormOptions } from "./norm.ts";
 export { AdaptiveAvgPool2d, Dropout, Flatten, MaxPool2d, ReLU, Sequential } from "./plain.ts";
+export { type StateDict, StateDictError } from "./state-dict.ts";

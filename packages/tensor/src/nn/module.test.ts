@@ -1,5 +1,16 @@
 import { describe, expect, test } from "vitest";
-import { compile, cpuBackend, f32, Generator, nn, type Operand, type Tensor } from "../index.ts";
+import {
+  compile,
+  cpuBackend,
+  f32,
+  Generator,
+  nn,
+  type Operand,
+  readSafetensors,
+  type SafetensorsTensor,
+  type Tensor,
+  writeSafetensors,
+} from "../index.ts";
 
 class Block extends nn.Module {
   readonly fc1: nn.Linear;
@@ -36,6 +47,13 @@ describe("the tree of modules", () => {
     const block = new Block().named("student");
     expect(block.tail.path).toBe("student.tail");
     expect(block.fc1.weight.name).toBe("student.fc1.weight");
+  });
+
+  test("gives its parameters their names when asked for them, and a role given later counts", () => {
+    const block = new Block();
+    expect(block.parameters()[0].name).toBe("fc1.weight");
+    block.named("student");
+    expect(block.parameters()[0].name).toBe("student.fc1.weight");
   });
 
   test("lists running statistics among the Variables but not among the parameters", () => {
@@ -114,6 +132,50 @@ describe("state_dict", () => {
       /missing fc1\.bias; unexpected fc3\.bias; fc1\.weight is \[4, 5\], the model has \[4, 3\]/,
     );
     expect(await model.stateDict()).toEqual(before);
+  });
+});
+
+describe("stored dtypes", () => {
+  const load = (weight: SafetensorsTensor, bias = { dtype: "F32", shape: [1], data: Float32Array.of(1) } as const) => {
+    const layer = new nn.Linear(2, 1);
+    layer.loadStateDict(
+      new Map<string, SafetensorsTensor>([
+        ["weight", weight],
+        ["bias", bias],
+      ]),
+    );
+    return layer.weight.read();
+  };
+  const shape = [1, 2];
+
+  test("of half precision become numbers, not bits", async () => {
+    const { tensors } = readSafetensors(
+      writeSafetensors(new Map([["weight", { dtype: "F16", shape, data: Uint16Array.of(0x3c00, 0xc100) }]])),
+    );
+    expect([...(await load(tensors.get("weight") as SafetensorsTensor))]).toEqual([1, -2.5]);
+  });
+
+  test("of double precision are rounded once", async () => {
+    expect([...(await load({ dtype: "F64", shape, data: Float64Array.of(0.5, -3) }))]).toEqual([0.5, -3]);
+  });
+
+  test.each([
+    ["I64", BigInt64Array.of(3n, 4n)],
+    ["I32", Int32Array.of(3, 4)],
+    ["U8", Uint8Array.of(3, 4)],
+    ["BF16", Uint16Array.of(0x3f80, 0)],
+  ])("%s is no weight: refused by name", (dtype, data) => {
+    const weight = { dtype, shape, data } as unknown as SafetensorsTensor;
+    expect(() => load(weight)).toThrow(new RegExp(`weight is ${dtype}, which does not load into f32 .*F32, F64, F16`));
+  });
+
+  test("of a counter are whole numbers that fit", async () => {
+    const norm = new nn.BatchNorm1d(1);
+    const state = await norm.stateDict();
+    state.set("num_batches_tracked", { dtype: "F32", shape: [], data: Float32Array.of(1) });
+    expect(() => norm.loadStateDict(state)).toThrow(/num_batches_tracked is F32, which does not load into i32/);
+    state.set("num_batches_tracked", { dtype: "I64", shape: [], data: BigInt64Array.of(2n ** 31n) });
+    expect(() => norm.loadStateDict(state)).toThrow(/num_batches_tracked has a value beyond i32/);
   });
 });
 

@@ -2,21 +2,14 @@
  * Module: a tree of layers that reads like PyTorch. Properties that are Variables or Modules are found by
  * name, so property names are the torch `state_dict` names. `call` runs `forward`, then the forward hooks.
  */
-import { formatShape, GuidanceError } from "../errors.ts";
 import type { SafetensorsTensor } from "../safetensors.ts";
 import { withLayer } from "../scope.ts";
-import { sameShape } from "../shape.ts";
 import type { Operand, Tensor } from "../tensor.ts";
 import { Variable } from "../variable.ts";
+import { checkStateDict, fromStored, type StateDict, toStored } from "./state-dict.ts";
 
 /** Sees a module's inputs and output after each call; a returned value replaces the output. */
 export type ForwardHook = (module: Module<unknown>, inputs: readonly Operand[], output: unknown) => unknown;
-
-/** Elements of a state_dict by torch name. */
-export type StateDict = Map<string, SafetensorsTensor>;
-
-/** A state_dict that does not fit: names what is missing, unexpected or mis-shaped. */
-export class StateDictError extends GuidanceError {}
 
 export abstract class Module<Output = Tensor> {
   /** Whether layers such as BatchNorm and Dropout behave as in training; read at trace time. */
@@ -82,8 +75,9 @@ export abstract class Module<Output = Tensor> {
     );
   }
 
-  /** Variables an optimizer updates. */
+  /** Variables an optimizer updates; a module that has no name yet becomes a root, so that they have theirs. */
   parameters(): Variable[] {
+    if (this.#path === undefined) this.named("");
     return this.namedVariables().flatMap(([, variable]) => (variable.trainable ? [variable] : []));
   }
 
@@ -98,48 +92,20 @@ export abstract class Module<Output = Tensor> {
 
   /** Values of all Variables by torch name, ready for safetensors; integers as I64, as torch has them. */
   async stateDict(): Promise<StateDict> {
-    const entries = this.namedVariables().map(async ([name, variable]): Promise<[string, SafetensorsTensor]> => {
-      const data = await variable.read();
-      if (variable.dtype !== "f32")
-        return [name, { dtype: "I64", shape: [...variable.shape], data: BigInt64Array.from([...data].map(BigInt)) }];
-      return [
-        name,
-        data instanceof Float64Array
-          ? { dtype: "F64", shape: [...variable.shape], data }
-          : { dtype: "F32", shape: [...variable.shape], data: data as Float32Array<ArrayBuffer> },
-      ];
-    });
+    const entries = this.namedVariables().map(
+      async ([name, variable]) => [name, toStored(variable, await variable.read())] as const,
+    );
     return new Map(await Promise.all(entries));
   }
 
-  /** Replaces all values. Throws a StateDictError naming tensors that are missing, unexpected or mis-shaped; then nothing changed. */
+  /**
+   * Replaces all values; F16 and F64 become the model's floats. Throws a StateDictError naming tensors that are
+   * missing, unexpected, mis-shaped or of a dtype that does not fit; then nothing changed.
+   */
   loadStateDict(state: StateDict): void {
-    const own = new Map(this.namedVariables());
-    const missing = [...own.keys()].filter((name) => !state.has(name));
-    const unexpected = [...state.keys()].filter((name) => !own.has(name));
-    const misfits = [...own].flatMap(([name, variable]) => {
-      const given = state.get(name);
-      return given && !sameShape(given.shape, variable.shape)
-        ? [`${name} is ${formatShape(given.shape)}, the model has ${formatShape(variable.shape)}`]
-        : [];
-    });
-    if (missing.length + unexpected.length + misfits.length > 0) {
-      const facts = [
-        missing.length > 0 && `missing ${missing.join(", ")}`,
-        unexpected.length > 0 && `unexpected ${unexpected.join(", ")}`,
-        ...misfits,
-      ];
-      throw new StateDictError({
-        what: "loadStateDict",
-        facts: facts.filter(Boolean).join("; "),
-        expected: "the tensors of this model",
-        hint: "Check that the model is built with the same sizes",
-      });
-    }
-    for (const [name, variable] of own) {
-      const { data } = state.get(name) as SafetensorsTensor;
-      variable.write(data instanceof BigInt64Array ? Array.from(data, Number) : (data as ArrayLike<number>));
-    }
+    const own = this.namedVariables();
+    checkStateDict(state, new Map(own));
+    for (const [name, variable] of own) variable.write(fromStored(state.get(name) as SafetensorsTensor));
   }
 
   /** Frees the device buffers of all Variables; their values are lost. */

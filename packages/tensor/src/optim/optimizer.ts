@@ -5,6 +5,7 @@
  */
 import { GradientError, TraceError } from "../errors.ts";
 import { grad } from "../grad.ts";
+import { StateDictError } from "../nn/state-dict.ts";
 import { layerOf, withLayer } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
 import { afterScalars, hostScalar, requireTrace } from "../trace.ts";
@@ -81,20 +82,32 @@ export abstract class Optimizer {
     this.apply(this.gradients(loss));
   }
 
-  /** The state (moments) by name, e.g. `fc1.weight.exp_avg`. */
+  /**
+   * The state (moments) by name, e.g. `fc1.weight.exp_avg`. Throws StateDictError where two parameters have one name,
+   * since one of them would be lost in a checkpoint.
+   */
   stateVariables(): Map<string, Variable> {
-    return new Map(
-      this.parameters.flatMap((parameter) =>
-        [...(this.#moments.get(parameter) ?? this.moments(parameter))].map(
-          ([name, variable]) => [`${parameter.name}.${name}`, variable] as const,
-        ),
-      ),
-    );
+    const state = new Map<string, Variable>();
+    for (const parameter of this.parameters) {
+      for (const [name, variable] of this.moments(parameter)) {
+        const key = `${parameter.name}.${name}`;
+        if (state.has(key)) {
+          throw new StateDictError({
+            what: "stateVariables",
+            facts: `two parameters are named "${parameter.name}"`,
+            expected: "one name for each",
+            hint: 'Give each network a role: model.named("student")',
+          });
+        }
+        state.set(key, variable);
+      }
+    }
+    return state;
   }
 
   /** Frees the device buffers of the state. */
   close(): void {
-    for (const variable of this.stateVariables().values()) variable.close();
+    for (const moments of this.#moments.values()) for (const variable of moments.values()) variable.close();
   }
 
   /** Assigns the new value of one parameter and its moments. */
