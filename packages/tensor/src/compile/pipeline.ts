@@ -37,7 +37,9 @@ function separateRoots(graph: Graph): Graph {
 
 /** Compiles a graph for `backend`. */
 export function compileGraph(graph: Graph, backend: Backend, options: CompileOptions = {}): CompiledGraph {
-  const simple = separateRoots(options.simplify === false ? dropGradientOps(graph) : simplify(graph));
+  const simple = separateRoots(
+    options.simplify === false ? dropGradientOps(graph) : simplify(graph, backend.precision),
+  );
   const tensors = topological(simple);
   const hostScalars = tensors.filter(({ op }) => op.name === "hostScalar");
   const kernels = fuse(simple, (tensor) => hostScalars.indexOf(tensor), {

@@ -1,9 +1,10 @@
 /**
  * Simplify: dead code (nothing that no root needs is visited), common subexpressions, constants, and
  * movements that do nothing or that a matmul takes as an attribute. Values never change, not even for
- * NaN or infinity.
+ * NaN or infinity: what is folded is rounded as the backend rounds.
  */
 
+import type { DType, Precision } from "../dtype.ts";
 import { exactJson } from "../exact-json.ts";
 import type { ElementwiseName } from "../ops/elementwise.ts";
 import { coreOps, elementwiseOps, elementwiseRows, leaves, movements } from "../ops/index.ts";
@@ -30,8 +31,12 @@ function fill(value: number, tensor: Tensor): Tensor {
   return create(leaves.constant, [], { value, dtype: tensor.dtype }).broadcast(tensor.shape);
 }
 
+/** `value` as a backend of this precision holds it in `dtype`. */
+const rounded = (value: number, dtype: DType, precision: Precision): number =>
+  dtype === "f32" && precision === "float32" ? Math.fround(value) : value;
+
 /** An equal but simpler tensor for an elementwise op, or undefined. */
-function simplifyElementwise(tensor: Tensor, inputs: readonly Tensor[]): Tensor | undefined {
+function simplifyElementwise(tensor: Tensor, inputs: readonly Tensor[], precision: Precision): Tensor | undefined {
   const name = tensor.op.name as ElementwiseName;
   const [a, b, c] = inputs;
   if (name === "detach") return a;
@@ -48,8 +53,9 @@ function simplifyElementwise(tensor: Tensor, inputs: readonly Tensor[]): Tensor 
   const plain = constants.every((attrs) => attrs && attrs.float64 === undefined);
   const integerSafe = tensor.dtype === "f32" || tensor.dtype === "bool";
   if (plain && integerSafe && name !== "randomBits") {
-    const [x = 0, y = 0, z = 0] = constants.map((attrs) => attrs?.value ?? 0);
-    return fill(elementwiseRows[name].evaluate(x, y, z, 0), tensor);
+    // operands and results are rounded as the backend would: 1e30 * 1e30 is infinite in float32
+    const [x = 0, y = 0, z = 0] = constants.map((attrs) => attrs && rounded(attrs.value, attrs.dtype, precision));
+    return fill(rounded(elementwiseRows[name].evaluate(x, y, z, 0), tensor.dtype, precision), tensor);
   }
   return undefined;
 }
@@ -62,7 +68,7 @@ function swapsLastTwo({ op, attrs }: Tensor): boolean {
   return rank >= 2 && axes.every((axis, i) => axis === (i === rank - 1 ? rank - 2 : i === rank - 2 ? rank - 1 : i));
 }
 
-function simplifyOne(tensor: Tensor, inputs: readonly Tensor[]): Tensor | undefined {
+function simplifyOne(tensor: Tensor, inputs: readonly Tensor[], precision: Precision): Tensor | undefined {
   const [x] = inputs;
   switch (tensor.op.name) {
     case "reshape": {
@@ -96,7 +102,7 @@ function simplifyOne(tensor: Tensor, inputs: readonly Tensor[]): Tensor | undefi
       });
     }
     default:
-      return tensor.op.name in elementwiseOps ? simplifyElementwise(tensor, inputs) : undefined;
+      return tensor.op.name in elementwiseOps ? simplifyElementwise(tensor, inputs, precision) : undefined;
   }
 }
 
@@ -108,9 +114,9 @@ function subexpressionKey(tensor: Tensor, ids: ReadonlyMap<Tensor, number>): str
   return `${op.name} ${inputs.map((input) => ids.get(input)).join(",")} ${text} ${dtype} ${shape}`;
 }
 
-/** The simplified graph; every tensor keeps the layer path of the one it stands for. */
-export function simplify(graph: Graph): Graph {
-  return withoutSites(() => rewrite(graph, (tensor, inputs) => simplifyOne(tensor, inputs), shareEqual()));
+/** The simplified graph for a backend of `precision`; every tensor keeps the layer path of the one it stands for. */
+export function simplify(graph: Graph, precision: Precision): Graph {
+  return withoutSites(() => rewrite(graph, (tensor, inputs) => simplifyOne(tensor, inputs, precision), shareEqual()));
 }
 
 /** The graph without the ops that only gradients see; `simplify` leaves them out too. */
