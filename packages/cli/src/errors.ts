@@ -1,6 +1,6 @@
 /** Errors as the user sees them: one line on stderr and an exit status; the stack only where it is asked for. */
 import { ConfigError, InterruptedError } from "@guidance/guidance";
-import { flagOf } from "./options.ts";
+import { expectedOf, flagOf } from "./options.ts";
 
 /** A command that found something wrong which it has already printed. */
 export class SilentFailure extends Error {}
@@ -33,7 +33,11 @@ export function reportError(error: unknown, debug: boolean): number {
 /** The message of an error on one line. */
 export function describeError(error: unknown): string {
   if (error instanceof ConfigError) {
-    return error.issues.map(({ field, message }) => `option ${flagOf(field)}: ${oneLine(message)}`).join("; ");
+    return error.issues
+      .map(
+        ({ field, facts, expected }) => `option ${flagOf(field)}: ${facts}. Expected ${expectedOf(field, expected)}.`,
+      )
+      .join(" ");
   }
   if (!(error instanceof Error)) return oneLine(String(error));
   // what JavaScript itself raises says little without its kind

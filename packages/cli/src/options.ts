@@ -25,6 +25,10 @@ interface Row {
   readonly flags: string;
   readonly help: string;
   readonly parse?: (text: string) => Value | typeof nothing;
+  /** Stands for null. */
+  readonly word?: string;
+  /** Help of the option that says no. */
+  readonly no?: string;
 }
 
 /** One of `choices`; otherwise an error with the nearest of them. */
@@ -53,9 +57,6 @@ function parseInteger(text: string): number {
 /** Stands for null between the parser and the configuration: commander takes null for a missing value. */
 const nothing = Symbol("null");
 
-/** A whole number, or `word` for null. */
-const integerOr = (word: string) => (text: string) => (text === word ? nothing : parseInteger(text));
-
 const text = (flags: string, help: string): Row => ({ flags, help, parse: (value) => value });
 const integer = (flags: string, help: string): Row => ({ flags, help, parse: parseInteger });
 const number = (flags: string, help: string): Row => ({ flags, help, parse: parseNumber });
@@ -64,7 +65,14 @@ const choice = (flags: string, help: string, choices: readonly string[]): Row =>
   help: `${help}: ${choices.join(" or ")}`,
   parse: oneOf(choices),
 });
-const yesOrNo = (flags: string, help: string): Row => ({ flags, help });
+/** A whole number, or `word` for null. */
+const integerOr = (flags: string, help: string, word: string): Row => ({
+  flags,
+  help,
+  parse: (value) => (value === word ? nothing : parseInteger(value)),
+  word,
+});
+const yesOrNo = (flags: string, help: string, no: string): Row => ({ flags, help, no });
 
 const rows: { readonly [Field in ConfigField]: Row } = {
   dataset: text("--dataset <name>", "mnist, fashion-mnist, synthetic, or one of a plugin"),
@@ -76,7 +84,7 @@ const rows: { readonly [Field in ConfigField]: Row } = {
   "synthetic.train": integer("--synthetic-train <n>", "how many to train on"),
   "synthetic.validation": integer("--synthetic-validation <n>", "how many to validate on"),
   "synthetic.test": integer("--synthetic-test <n>", "how many to test on"),
-  classes: { ...integer("--classes <n>", "outputs of both networks, or data"), parse: integerOr("data") },
+  classes: integerOr("--classes <n>", "outputs of both networks, or data for the classes there are", "data"),
   seed: integer("--seed <n>", "decides weights, order of images and dropout"),
   batchSize: integer("--batch <n>", "images in a batch"),
   steps: integer("--steps <n>", "training steps in all"),
@@ -84,12 +92,17 @@ const rows: { readonly [Field in ConfigField]: Row } = {
   lastBatch: choice("--last-batch <how>", "what becomes of a short last batch", ["drop", "keep"]),
   learningRate: number("--lr <rate>", "learning rate of Adam"),
   decayFactor: number("--decay-factor <x>", "what the learning rate is multiplied by"),
-  decayEvery: { ...integer("--decay-every <epochs>", "how often, or never"), parse: integerOr("never") },
-  validateEvery: {
-    ...integer("--validate-every <steps>", "validation beside that at the ends of epochs, or never"),
-    parse: integerOr("never"),
-  },
-  validateBeforeTraining: yesOrNo("--validate-first", "validation before the first step"),
+  decayEvery: integerOr("--decay-every <epochs>", "each time so many epochs have passed, or never", "never"),
+  validateEvery: integerOr(
+    "--validate-every <steps>",
+    "validation beside that at the ends of epochs, or never",
+    "never",
+  ),
+  validateBeforeTraining: yesOrNo(
+    "--validate-first",
+    "validation before the first step",
+    "no validation before the first step",
+  ),
   "student.name": text("--student <name>", "the network to train: deep-fcn, or one of a plugin"),
   "student.layers": integer("--layers <n>", "its Linear layers"),
   "student.width": integer("--width <n>", "values in each of its layers"),
@@ -104,7 +117,7 @@ const rows: { readonly [Field in ConfigField]: Row } = {
   similarity: text("--similarity <name>", "what makes layers alike: cka, or one of a plugin"),
   alpha: number("--alpha <x>", "weight of the similarity loss"),
   forwards: choice("--forwards <how>", "student forwards a step: one, or the notebook's two", ["single", "notebook"]),
-  baseline: yesOrNo("--baseline", "the same student without guide afterwards"),
+  baseline: yesOrNo("--baseline", "the same student without guide afterwards", "only the student with guide"),
 };
 
 /** The option that sets a field, for messages; the field itself where there is none. */
@@ -112,24 +125,30 @@ export function flagOf(field: string): string {
   return rows[field as ConfigField]?.flags.split(" ")[0] ?? field;
 }
 
+/** What a field may be, with the option's own word for null, if it has one. */
+export function expectedOf(field: string, expected: string): string {
+  const word = rows[field as ConfigField]?.word;
+  return expected.replace(/ or null$/, word === undefined ? "" : `, or ${word}`);
+}
+
 function valueAt(config: TrainConfig, field: string): unknown {
   return field.split(".").reduce<unknown>((value, key) => (value as Record<string, unknown> | null)?.[key], config);
 }
 
-const configOptions = Object.entries(rows).map(([field, { flags, help, parse }]) => {
-  const value = valueAt(defaultConfig, field) ?? null;
+const configOptions = Object.entries(rows).map(([field, { flags, help, parse, word, no }]) => {
+  const value = valueAt({ ...defaultConfig, synthetic: SYNTHETIC_DEFAULTS }, field) ?? word ?? null;
   const shown = typeof value === "boolean" ? (value ? "yes" : "no") : value;
   const option = new Option(flags, shown === null ? help : `${help} (default: ${shown})`);
   if (parse) option.argParser(parse);
   if (field === "epochs") option.conflicts("steps");
-  return { field, flags, option };
+  return { field, flags, option, no };
 });
 
 /** Adds the options of all fields to a command. */
 export function addConfigOptions(command: Command): Command {
-  for (const { flags, option } of configOptions) {
+  for (const { flags, option, no } of configOptions) {
     command.addOption(option);
-    if (option.isBoolean()) command.addOption(new Option(flags.replace("--", "--no-"), "without it"));
+    if (no !== undefined) command.addOption(new Option(flags.replace("--", "--no-"), no));
   }
   return command;
 }

@@ -82,8 +82,16 @@ test.each([
   [["--last-batch", "keeep"], 'Did you mean "keep"?'],
   [["--layers", "many"], "'--layers <n>' argument 'many' is invalid. Expected a number."],
   [["--layers", "2.5"], "Expected a whole number."],
-  [["--layers", "1"], "option --layers: Too small: expected number to be >=2"],
-  [["--lr", "0", "--dropout", "1"], /option --lr: .*; option --dropout: /],
+  [["--layers", "1"], "option --layers: it is 1. Expected a whole number of at least 2."],
+  [
+    ["--lr", "0", "--dropout", "1"],
+    "option --lr: it is 0. Expected a number above 0. option --dropout: it is 1. Expected a number from 0 to below 1.",
+  ],
+  [["--alpha", "Infinity"], "option --alpha: it is Infinity. Expected a number of at least 0."],
+  [["--seed", "4294967295"], "option --seed: it is 4294967295. Expected a whole number from 0 to 4294967294."],
+  [["--steps", "0"], "option --steps: it is 0. Expected a whole number of at least 1."],
+  [["--decay-every", "0"], "option --decay-every: it is 0. Expected a whole number of at least 1, or never."],
+  [["--synthetic-classes", "300"], "option --synthetic-classes: it is 300. Expected a whole number from 1 to 256."],
   [["--steps", "5", "--epochs", "5"], "option '--epochs <n>' cannot be used with option '--steps <n>'"],
   [["--budget", "-1"], "Expected a number of GB above 0."],
   [["--student", "deep-fnc"], 'Perhaps you meant "deep-fcn"'],
@@ -99,4 +107,19 @@ test.each([
 
 test("an unknown command is refused with the nearest one", async () => {
   expect(await refusal("trian")).toBe("error: unknown command 'trian' (Did you mean train?)\n");
+});
+
+test("help says what every option does, and its default", () => {
+  const train = buildProgram().commands.find((command) => command.name() === "train");
+  const help = (train?.helpInformation() ?? "").replace(/\s+/g, " ");
+  for (const text of [
+    "--no-validate-first no validation before the first step",
+    "--no-baseline only the student with guide",
+    "--decay-every <epochs> each time so many epochs have passed, or never (default: never)",
+    "--classes <n> outputs of both networks, or data for the classes there are (default: data)",
+    "--synthetic-height <n> their height (default: 28)",
+    "--synthetic-train <n> how many to train on (default: 1024)",
+  ]) {
+    expect(help).toContain(text);
+  }
 });

@@ -19,11 +19,24 @@ test("a run has a folder named by time and name", async () => {
   await checkRunFolder(path);
 });
 
-test("a folder or file that exists is never taken, and the error says how to go on", async () => {
+test("runs of one name and second get folders of their own", async () => {
   const options = { root: folder, name: "run", time };
-  const path = await createRunFolder(options);
+  const paths = await Promise.all([1, 2, 3].map(() => createRunFolder(options)));
+  const first = "20260131-230509-run";
+  expect(paths.map((path) => basename(path)).sort()).toEqual([first, `${first}-2`, `${first}-3`]);
+});
+
+test("a place where no folder can be made is named", async () => {
+  await writeFile(join(folder, "file"), "");
+  const message = /the folder ".*file.*" cannot be made \(ENOTDIR\)\. .*--out or --folder/;
+  await expect(claimRunFolder(join(folder, "file", "run"))).rejects.toThrow(message);
+  await expect(createRunFolder({ root: join(folder, "file", "runs"), name: "run", time })).rejects.toThrow(message);
+});
+
+test("a folder or file that exists is never taken, and the error says how to go on", async () => {
+  const path = await createRunFolder({ root: folder, name: "run", time });
   await writeFile(join(path, "metrics.jsonl"), "{}\n");
-  await expect(createRunFolder(options)).rejects.toThrow(
+  await expect(claimRunFolder(path)).rejects.toThrow(
     `the folder "${path}" exists already. Expected a new folder. Continue the run in it with --resume "${path}"`,
   );
   await expect(claimRunFolder(join(path, "metrics.jsonl"))).rejects.toThrow("exists already");

@@ -21,7 +21,7 @@ function timeStamp(time: Date): string {
   return `${date}-${digits(time.getHours())}${digits(time.getMinutes())}${digits(time.getSeconds())}`;
 }
 
-/** Creates the folder `<root>/<time>-<name>` and gives its path; throws RunError where it exists. */
+/** Creates the folder `<root>/<time>-<name>`, or the first of `<time>-<name>-2`, `-3`... that is free, and gives its path. */
 export async function createRunFolder({ root, name, time }: RunFolderOptions): Promise<string> {
   if (!/^[\w.-]+$/.test(name)) {
     throw new RunError({
@@ -31,24 +31,40 @@ export async function createRunFolder({ root, name, time }: RunFolderOptions): P
     });
   }
   const path = join(root, `${timeStamp(time)}-${name}`);
-  await claimRunFolder(path);
-  return path;
+  await make(() => mkdir(root, { recursive: true }), root);
+  for (let number = 1; ; number++) {
+    const free = number === 1 ? path : `${path}-${number}`;
+    if (await make(() => mkdir(free), free)) return free;
+  }
+}
+
+/** Whether `create` made `path`; false where there is something of that name, RunError where it cannot be. */
+async function make(create: () => Promise<unknown>, path: string): Promise<boolean> {
+  try {
+    await create();
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return false;
+    throw new RunError({
+      what: "new run",
+      facts: `the folder "${path}" cannot be made (${code})`,
+      expected: "a place where folders can be made",
+      hint: "Choose another one with --out or --folder",
+    });
+  }
 }
 
 /** Creates the folder `path` for a new run; throws RunError, naming it, where there is something of that name. */
 export async function claimRunFolder(path: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  try {
-    await mkdir(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    throw new RunError({
-      what: "new run",
-      facts: `the folder "${path}" exists already`,
-      expected: "a new folder",
-      hint: `Continue the run in it with --resume "${path}", or choose another folder`,
-    });
-  }
+  await make(() => mkdir(dirname(path), { recursive: true }), dirname(path));
+  if (await make(() => mkdir(path), path)) return;
+  throw new RunError({
+    what: "new run",
+    facts: `the folder "${path}" exists already`,
+    expected: "a new folder",
+    hint: `Continue the run in it with --resume "${path}", or choose another folder`,
+  });
 }
 
 /** Throws RunError unless `path` is the folder of an earlier run. */

@@ -9,7 +9,17 @@ test("each field that is off is named", () => {
   const value = { ...defaultConfig, student: { ...defaultConfig.student, layers: 1, dropout: 1 }, colour: "red" };
   const check = () => checkConfig(value);
   expect(check).toThrow(ConfigError);
-  expect(check).toThrow(/student\.layers: .*student\.dropout: .*colour/);
+  expect(check).toThrow(
+    "student.layers: it is 1, expected a whole number of at least 2; " +
+      "student.dropout: it is 1, expected a number from 0 to below 1; " +
+      'there is no field "colour", expected the fields of a configuration',
+  );
+  expect(() => checkConfig({ ...defaultConfig, guide: { ...defaultConfig.guide, mode: "evl" } })).toThrow(
+    'guide.mode: it is "evl", expected one of train, eval',
+  );
+  expect(() => checkConfig({ ...defaultConfig, epochs: 0, seed: undefined })).toThrow(
+    /seed: it is missing, expected a whole number from 0 to 4294967294; epochs: it is 0, expected .* at least 1 or null/,
+  );
 });
 
 test("something must end the training", () => {

@@ -121,16 +121,19 @@ export const presets: Readonly<Record<string, TrainConfig>> = { default: default
 export interface ConfigIssue {
   /** E.g. `student.layers`; empty for the whole. */
   readonly field: string;
-  readonly message: string;
+  /** E.g. `it is 1`. */
+  readonly facts: string;
+  /** E.g. `a whole number of at least 2`. */
+  readonly expected: string;
 }
 
 /** A configuration with fields that are missing, unknown or out of range. */
 export class ConfigError extends ValueError {
   readonly issues: readonly ConfigIssue[];
 
-  constructor(issues: readonly ConfigIssue[], expected = "the fields of TrainConfig in their ranges") {
-    const facts = issues.map(({ field, message }) => (field ? `${field}: ${message}` : message)).join("; ");
-    super({ what: "configuration", facts, expected });
+  constructor(issues: readonly ConfigIssue[]) {
+    const texts = issues.map(({ field, facts, expected }) => `${field && `${field}: `}${facts}, expected ${expected}`);
+    super({ what: "configuration", facts: texts.join("; ") });
     this.issues = issues;
   }
 }
@@ -138,12 +141,57 @@ export class ConfigError extends ValueError {
 /** The configuration `value` holds; throws ConfigError naming each field that is off. */
 export function checkConfig(value: unknown): TrainConfig {
   const result = schema.safeParse(value);
-  if (!result.success) {
-    throw new ConfigError(result.error.issues.map(({ path, message }) => ({ field: path.join("."), message })));
-  }
+  if (!result.success) throw new ConfigError(result.error.issues.map((issue) => issueOf(issue, value)));
   const config = result.data;
   if (config.steps === null && config.epochs === null) {
-    throw new ConfigError([{ field: "steps", message: "neither steps nor epochs is set" }], "one of them");
+    throw new ConfigError([{ field: "steps", facts: "neither steps nor epochs is set", expected: "one of them" }]);
   }
   return config;
+}
+
+function issueOf(issue: z.core.$ZodIssue, value: unknown): ConfigIssue {
+  const field = issue.path.join(".");
+  if (issue.code === "unrecognized_keys") {
+    const names = issue.keys.map((key) => `"${key}"`).join(", ");
+    return { field, facts: `there is no field ${names}`, expected: "the fields of a configuration" };
+  }
+  const given = issue.path.reduce<unknown>((part, key) => (part as Record<PropertyKey, unknown>)[key], value);
+  const shown =
+    typeof given === "string" ? `"${given}"` : typeof given === "object" ? JSON.stringify(given) : String(given);
+  return { field, facts: given === undefined ? "it is missing" : `it is ${shown}`, expected: rangeOf(issue.path) };
+}
+
+type FieldSchema = z.core.JSONSchema.BaseSchema;
+const jsonSchema: FieldSchema = z.toJSONSchema(schema);
+
+/** What a field may be, in words, from the schema itself. */
+function rangeOf(path: readonly PropertyKey[]): string {
+  const plain = (field: FieldSchema): FieldSchema => (field.anyOf?.[0] as FieldSchema | undefined) ?? field;
+  const field = path.reduce<FieldSchema>(
+    (outer, key) => (plain(outer).properties?.[String(key)] as FieldSchema | undefined) ?? {},
+    jsonSchema,
+  );
+  return describeRange(plain(field)) + (field.anyOf ? " or null" : "");
+}
+
+const typeNames: Readonly<Record<string, string>> = {
+  integer: "a whole number",
+  number: "a number",
+  string: "text",
+  boolean: "true or false",
+  object: "an object",
+};
+
+function describeRange(field: FieldSchema): string {
+  if (field.enum) return `one of ${field.enum.join(", ")}`;
+  // a whole number has the bounds of float64 unless it has others
+  const within = (bound: number | undefined) =>
+    bound === undefined || Math.abs(bound) === Number.MAX_SAFE_INTEGER ? undefined : bound;
+  const low = within(field.minimum) ?? field.exclusiveMinimum;
+  const high = within(field.maximum) ?? field.exclusiveMaximum;
+  const below = field.exclusiveMaximum === undefined ? "" : "below ";
+  const name = typeNames[String(field.type)] ?? "another value";
+  if (low === undefined) return high === undefined ? name : `${name} ${below || "of at most "}${high}`;
+  if (high !== undefined) return `${name} from ${low} to ${below}${high}`;
+  return `${name} ${field.exclusiveMinimum === undefined ? "of at least" : "above"} ${low}`;
 }
