@@ -9,6 +9,7 @@ import { formatShape, GuidanceError, ShapeError, ValueError } from "./errors.ts"
 import { evaluate } from "./evaluate.ts";
 import { requireValues } from "./host-array.ts";
 import type { HostValue } from "./host-value.ts";
+import { FLOATS, requireDTypes } from "./ops/accept.ts";
 import type { ConvAttrs, ConvInputGradAttrs, ConvWeightGradAttrs } from "./ops/conv2d.ts";
 import type { OpDefinition } from "./ops/define.ts";
 import type { ElementwiseName } from "./ops/elementwise.ts";
@@ -158,16 +159,7 @@ export abstract class Operand {
   }
   /** Arithmetic mean of f32 values; NaN over no elements. Throws ShapeError for integers, whose mean is none. */
   mean(axes?: Axes): Tensor {
-    if (this.dtype !== "f32") {
-      throw new ShapeError({
-        what: "mean",
-        path: currentLayer(),
-        facts: `x is ${this.dtype}${formatShape(this.shape)}`,
-        expected: "f32 values",
-        hint: 'Cast first: x.cast("f32").mean()',
-        site: describeSite(captureSite()),
-      });
-    }
+    located(() => requireDTypes("mean", [this], FLOATS));
     const sum = this.sum(axes);
     return sum.mul(sum.size / this.size);
   }
@@ -292,21 +284,21 @@ export class Tensor extends Operand {
   }
 }
 
+/** Runs `body`; an error of this package that has no place yet gets the layer path and the user's call site. */
+function located<T>(body: () => T, site = captureSite()): T {
+  try {
+    return body();
+  } catch (error) {
+    if (!(error instanceof GuidanceError) || error.parts.site) throw error;
+    const place = { path: currentLayer(), site: describeSite(site) };
+    throw new (error.constructor as typeof GuidanceError)({ ...error.parts, ...place });
+  }
+}
+
 /** Makes the tensor of an op; shape errors get the layer path and the user's call site. */
 export function create<Attrs>(op: OpDefinition<Attrs>, inputs: readonly Tensor[], attrs: Attrs): Tensor {
   const site = captureSite();
-  try {
-    return new Tensor(op as OpDefinition, inputs, attrs, op.infer(inputs, attrs), site);
-  } catch (error) {
-    if (error instanceof GuidanceError && !error.parts.site) {
-      throw new (error.constructor as typeof GuidanceError)({
-        ...error.parts,
-        path: currentLayer(),
-        site: describeSite(site),
-      });
-    }
-    throw error;
-  }
+  return located(() => new Tensor(op as OpDefinition, inputs, attrs, op.infer(inputs, attrs), site), site);
 }
 
 /**

@@ -26,7 +26,10 @@ export abstract class Optimizer {
   readonly weightDecay: number;
   /** Read before each run. */
   learningRate: number;
-  /** Updates done so far; saved with a checkpoint. */
+  /**
+   * Runs queued so far; saved with a checkpoint. A run whose loss is not finite counts too, although it changes no
+   * parameter and no moment: the next run may be queued, and its bias corrections evaluated, before the host can know.
+   */
   stepCount = 0;
   readonly #moments = new Map<Variable, Map<string, Variable>>();
 
