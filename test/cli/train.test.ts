@@ -133,6 +133,19 @@ students.register("broken", ({ channels, height, width, classes }) => new Mine(c
 similarities.register("means", (x, y) => x.mean().sub(y.mean()).abs().neg().exp());
 `;
 
+test("a trained guide is another one when the plugin changes", async () => {
+  const cwd = fresh();
+  const own = ["train", ...tiny, "--plugin", "./mine.ts", "--no-baseline"];
+  const guides = [];
+  for (const text of [plugin, plugin, `${plugin}\n// another`]) {
+    writeFileSync(join(cwd, "mine.ts"), text);
+    const { stdout, output } = await guidance(own, { cwd });
+    guides.push(/^guide: trained (now|before).*guides\/([\da-f]{16})/m.exec(stdout)?.slice(1) ?? output);
+  }
+  expect(guides.map(([when]) => when)).toEqual(["now", "before", "now"]);
+  expect(new Set(guides.map(([, key]) => key)).size).toBe(2);
+});
+
 test("a plugin's student and similarity are trained, scored, and named where they do not fit", async () => {
   const cwd = fresh();
   writeFileSync(join(cwd, "mine.ts"), plugin);

@@ -1,6 +1,5 @@
 /** Opens the backend a command runs on. */
-import { freemem } from "node:os";
-import { deviceChoices, openBackend, type WebGpuBackend } from "@guidance/shaders";
+import { defaultBudget, deviceChoices, openBackend, type WebGpuBackend } from "@guidance/shaders";
 import { type Backend, cpuBackend, ValueError } from "@guidance/tensor";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { oneOf } from "./options.ts";
@@ -22,9 +21,6 @@ export interface Opened {
   /** One line on which faster device is an install away. */
   readonly hint?: string;
 }
-
-/** Share of the free memory the CPU backend may take, as for software adapters. */
-const BUDGET_SHARE = 0.7;
 
 function parseBudget(text: string): number {
   const budget = Number(text);
@@ -63,7 +59,8 @@ function deviceOfEnvironment(): Device {
 /** Opens the device asked for; throws where there is none, saying what to install. */
 export async function open({ device = deviceOfEnvironment(), budget }: DeviceOptions): Promise<Opened> {
   if (device === "cpu") {
-    const budgetBytes = budget === undefined ? Math.floor(freemem() * BUDGET_SHARE) : budget * 1e9;
+    // its memory is the machine's, as a software adapter's is
+    const budgetBytes = budget === undefined ? defaultBudget(true) : budget * 1e9;
     return {
       backend: cpuBackend({ budgetBytes }),
       hint: "this is the reference backend; --device auto takes a GPU or a software WebGPU device",

@@ -9,12 +9,12 @@ export class SilentFailure extends Error {}
 export const signalStatus = { SIGINT: 130, SIGTERM: 143 } as const;
 export type StopSignal = keyof typeof signalStatus;
 
-/** A run that stopped because it was told to. */
+/** A run that stopped because it was told to, and has said so. */
 export class Stopped extends Error {
   readonly status: number;
 
-  constructor(message: string, signal: StopSignal) {
-    super(message);
+  constructor(signal: StopSignal) {
+    super(`stopped by ${signal}`);
     this.status = signalStatus[signal];
   }
 }
@@ -25,8 +25,8 @@ export const isDebug = (): boolean => process.argv.includes("--debug");
 /** Prints `error` and returns the exit status it stands for. */
 export function reportError(error: unknown, debug: boolean): number {
   if (error instanceof SilentFailure) return 1;
-  console.error(debug && error instanceof Error ? error.stack : `error: ${describeError(error)}`);
   if (error instanceof Stopped) return error.status;
+  console.error(debug && error instanceof Error ? error.stack : `error: ${describeError(error)}`);
   return error instanceof InterruptedError ? signalStatus.SIGINT : 1;
 }
 

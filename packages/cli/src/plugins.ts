@@ -2,7 +2,8 @@
  * Plugins: modules of the user's that register students, guides, similarities or data sets. They import
  * `@guidance/tensor` and `@guidance/guidance` by name from wherever they lie (bin/resolve.mjs sees to it).
  */
-import { access } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { access, readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { GuidanceError, ValueError } from "@guidance/tensor";
@@ -27,4 +28,18 @@ export async function importPlugins(paths: readonly string[]): Promise<string[]>
     }
   }
   return absolute;
+}
+
+/** Hash of the code of plugins, on which guides and data may depend; undefined where there are none. */
+export async function hashPlugins(paths: readonly string[]): Promise<string | undefined> {
+  if (paths.length === 0) return undefined;
+  const hash = createHash("sha256");
+  // each by its own hash, so that moving a line from one file to the next is a change
+  for (const path of paths)
+    hash.update(
+      createHash("sha256")
+        .update(await readFile(path))
+        .digest(),
+    );
+  return hash.digest("hex");
 }

@@ -20,7 +20,7 @@ import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
 import { describeError, Stopped } from "../errors.ts";
 import { Interruption } from "../interrupt.ts";
 import { addConfigOptions, buildConfig, givenConfigFlags, oneOf } from "../options.ts";
-import { importPlugins } from "../plugins.ts";
+import { hashPlugins, importPlugins } from "../plugins.ts";
 import { progressObserver, showPlan } from "../report/progress.ts";
 import { openScreen, type Screen } from "../report/screen.ts";
 import { caveats, resultTable } from "../report/summary.ts";
@@ -69,7 +69,13 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
   try {
     screen.line(`adapter ${opened.backend.name}`);
     if (opened.hint !== undefined) screen.line(`hint: ${opened.hint}`);
-    const common = { backend: opened.backend, config: run.config, splits, guideCache: run.guides };
+    const common = {
+      backend: opened.backend,
+      config: run.config,
+      splits,
+      guideCache: run.guides,
+      plugins: await hashPlugins(run.plugins),
+    };
     const resumed = options.resume === undefined ? {} : { folder: options.resume, resume: true };
     const plan = await planExperiment({ ...common, ...resumed });
     showPlan(screen, plan, opened.backend.limits.budgetBytes);
@@ -147,7 +153,10 @@ async function experiment(screen: Screen, options: ExperimentOptions): Promise<E
   } catch (error) {
     const { received } = interruption;
     if (!(error instanceof InterruptedError) || received === undefined) throw error;
-    throw new Stopped(`${describeError(error)} Go on with: guidance train --resume ${options.folder}`, received);
+    // at once: a parent that got the signal too may not wait until the device is closed
+    screen.close();
+    console.error(`error: ${describeError(error)} Go on with: guidance train --resume ${options.folder}`);
+    throw new Stopped(received);
   } finally {
     interruption.close();
     screen.close();

@@ -40,7 +40,8 @@ export async function planExperiment(
   const parts: PlannedPart[] = [];
   const named = async (name: string, planned: Promise<PlannedStep>): Promise<PlannedStep> => {
     const step = await planned;
-    steps.push({ name, plan: step.plan });
+    // both arms evaluate in one way
+    if (!steps.some((other) => other.name === name)) steps.push({ name, plan: step.plan });
     return step;
   };
   const evaluationOf = (name: string, model: nn.Module, shape: readonly number[], dataset: ImageDataset) =>
@@ -60,7 +61,7 @@ export async function planExperiment(
     const training = [await named(`${name} step`, planTrainingStep(backend, task, config.batchSize))];
     const rest = config.lastBatch === "keep" ? splits.train.count % config.batchSize : 0;
     if (rest > 0) training.push(await named(`${name} step of the last batch`, planTrainingStep(backend, task, rest)));
-    const evaluation = `evaluation of the student`;
+    const evaluation = "evaluation of the student";
     const validation = await evaluationOf(evaluation, task.model, task.imageShape, splits.validation);
     const others = [...held].flatMap(({ variables }) => [...variables]);
     parts.push({ name: `${name} training`, peakBytes: peakTogether(backend, [...training, validation], others) });
