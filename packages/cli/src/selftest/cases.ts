@@ -19,9 +19,13 @@ import { type Domain, floats, input, integers, type TestInput } from "./values.t
 export interface SelfTest {
   readonly inputs: readonly TestInput[];
   apply(inputs: readonly Tensor[]): Tensor;
+  /** Largest difference allowed, as a part of the largest value; that of all tests unless given. */
+  readonly tolerance?: number;
+  /** Whether values must be the same, NaN and the sign of a zero included. */
+  readonly exact?: boolean;
 }
 
-function applyOp<Attrs>(op: OpDefinition<Attrs>, attrs: Attrs): SelfTest["apply"] {
+export function applyOp<Attrs>(op: OpDefinition<Attrs>, attrs: Attrs): SelfTest["apply"] {
   return (inputs) => new Tensor(op as OpDefinition, inputs, attrs, op.infer(inputs, attrs), new Error());
 }
 
@@ -183,7 +187,7 @@ const cores: { readonly [Name in CoreName]: readonly SelfTest[] } = {
   pad: [{ inputs: [input([3, 5], signed, 1)], apply: applyOp(coreOps.pad, { before: [1, 0], after: [0, 2] }) }],
 };
 
-/** Every op's tests by name. */
+/** Every op's tests of ordinary values by name. */
 export const selfTests: ReadonlyMap<string, readonly SelfTest[]> = new Map([
   ...Object.entries(cores),
   ...Object.entries(reductions),
