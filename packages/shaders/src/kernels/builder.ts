@@ -129,7 +129,7 @@ export class ShaderBuilder {
     }
     const window = this.#place(reference, dtype, access, count);
     const origin = window.offset / storedBytes(dtype);
-    const binding = new StorageBinding(this, key, dtype, width, origin, window);
+    const binding = new StorageBinding((prefix, value) => this.let(prefix, value), key, dtype, width, origin, window);
     this.#bindings.set(key, binding);
     return binding;
   }

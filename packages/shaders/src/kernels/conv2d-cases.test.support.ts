@@ -1,6 +1,6 @@
 /**
  * Convolutions on the GPU against the op's reference: shapes, epilogues and binding windows, for one kernel family. Each
- * family is a test file of its own, so that two workers share the compilations.
+ * family is a test file of its own, the slowest to compile two, so that workers share the compilations.
  */
 import type { CoreName, Kernel, TensorType } from "@guidance/tensor";
 import { elementCount } from "@guidance/tensor";
@@ -148,9 +148,9 @@ async function check(
   }
 }
 
-/** All shapes in one family. */
-export function testConvolutions(family: "direct" | "subgroup"): void {
-  describe.each(ops)("%s", (op) => {
+/** All shapes in one family, of the ops named or of all three. */
+export function testConvolutions(family: "direct" | "subgroup", tested: readonly ConvName[] = ops): void {
+  describe.each(tested)("%s", (op) => {
     test.each(table)("$x weight $weight stride $stride padding $padding", async (convolution) => {
       await check(op, convolution, { family }, [true]);
     });

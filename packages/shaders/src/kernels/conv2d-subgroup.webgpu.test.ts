@@ -1,4 +1,4 @@
 import { openForTests, testConvolutions } from "./conv2d-cases.test.support.ts";
 
 openForTests();
-testConvolutions("subgroup");
+testConvolutions("subgroup", ["conv2d", "conv2dWeightGrad"]);

@@ -6,14 +6,12 @@ import type { ShaderBuilder } from "./builder.ts";
 import {
   bindWeightGrad,
   emitColumn,
-  emitSplitRange,
-  emitWalk,
+  emitPixels,
+  emitTile,
   emitWeightGradStores,
   type WeightGradPart,
 } from "./conv2d-weight-grad-part.ts";
 import type { Dispatch } from "./dispatch.ts";
-import { divide } from "./division.ts";
-import { gridOf } from "./grid.ts";
 
 /** Columns per invocation: one vec4 of sums a row. */
 const COLUMNS = 4;
@@ -21,36 +19,22 @@ const COLUMNS = 4;
 const ROWS = 4;
 
 export function writeWeightGradDirect(shader: ShaderBuilder, part: WeightGradPart): Dispatch {
-  const { rows, splits } = part;
   // a software adapter starts a workgroup as one vector of lanes; GPUs want a multiple of their subgroups
   const size = shader.traits.software ? 8 : 64;
-  const rowTiles = Math.ceil((rows[1] - rows[0]) / ROWS);
   const frame = bindWeightGrad(shader, part, 1);
-  const columnTiles = Math.ceil(frame.columns / (size * COLUMNS));
-  const groups = gridOf(splits * columnTiles * rowTiles, shader.traits);
-  const bound = groups[0] * groups[1];
-  const group = shader.let("tile", shader.linearGroup(groups));
-  const byRow = divide(shader, group, "rowTiles", rowTiles, bound);
-  const rest = shader.let("rest", byRow.quotient);
-  const byColumn = divide(shader, rest, "columnTiles", columnTiles, bound);
-  const split = shader.let("split", byColumn.quotient);
-  const firstRow = shader.let("firstRow", `${byRow.remainder} * ${ROWS}u`);
-  const firstColumn = shader.let("firstColumn", `${byColumn.remainder} * ${size * COLUMNS}u`);
+  const tile = emitTile(shader, part, frame, ROWS, size * COLUMNS);
   const columns = Array.from({ length: COLUMNS }, (_, j) =>
-    emitColumn(shader, part, frame, shader.let("index", `${firstColumn} + ${j * size}u + lane`)),
+    emitColumn(shader, part, frame, shader.let("index", `${tile.firstColumn} + ${j * size}u + lane`)),
   );
   const gradRows = Array.from({ length: ROWS }, (_, i) =>
     shader.let(
       "gradRow",
-      `i32(min(${firstRow} + ${i}u, ${frame.rows} - 1u)) * ${frame.gradPlane} + ${frame.gradStart}`,
+      `i32(min(${tile.firstRow} + ${i}u, ${frame.rows} - 1u)) * ${frame.gradPlane} + ${frame.gradStart}`,
     ),
   );
   const sums = gradRows.map(() => shader.var("sum", "vec4<f32>()"));
-  const lastColumn = `min(${firstColumn} + ${size * COLUMNS - 1}u, ${frame.columnCount} - 1u)`;
-  const range = emitSplitRange(shader, part, frame, split, firstColumn, lastColumn);
-  const walk = emitWalk(shader, part, frame, range.first);
-  const end = shader.let("end", `select(0u, ${range.end}, ${split} < ${shader.param("splits", "u32", splits)})`);
-  shader.block(`for (var pixel = ${range.first}; pixel < ${end}; pixel++)`, () => {
+  const { first, end, walk } = emitPixels(shader, part, frame, tile, size * COLUMNS);
+  shader.block(`for (var pixel = ${first}; pixel < ${end}; pixel++)`, () => {
     const [top, left] = [
       shader.let("top", `${walk.p} * ${walk.strideY}`),
       shader.let("left", `${walk.q} * ${walk.strideX}`),
@@ -67,8 +51,6 @@ export function writeWeightGradDirect(shader: ShaderBuilder, part: WeightGradPar
     }
     walk.step();
   });
-  shader.block(`if (${split} < ${shader.param("splits", "u32", splits)})`, () =>
-    emitWeightGradStores(shader, part, frame, split, firstRow, sums, columns),
-  );
-  return shader.build(size, groups);
+  emitWeightGradStores(shader, part, frame, tile, sums, columns);
+  return shader.build(size, tile.groups);
 }

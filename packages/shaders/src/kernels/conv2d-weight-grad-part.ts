@@ -8,6 +8,7 @@ import type { ShaderBuilder } from "./builder.ts";
 import { usefulTaps } from "./conv2d-correlation.ts";
 import { emitRows, emitScratchStore } from "./conv2d-tile.ts";
 import { divide } from "./division.ts";
+import { gridOf } from "./grid.ts";
 import { knownPlace } from "./place.ts";
 import type { StorageBinding } from "./storage.ts";
 
@@ -88,6 +89,36 @@ export function bindWeightGrad(shader: ShaderBuilder, part: WeightGradPart, grad
   };
 }
 
+/** Where a workgroup works: names of its split, first row and first column. */
+interface WeightGradTile {
+  readonly groups: readonly [number, number, number];
+  readonly split: string;
+  readonly firstRow: string;
+  readonly firstColumn: string;
+}
+
+/** Prints which split and which `tileRows` x `tileColumns` of the matrix the workgroup computes. */
+export function emitTile(
+  shader: ShaderBuilder,
+  { rows, splits }: WeightGradPart,
+  frame: WeightGradFrame,
+  tileRows: number,
+  tileColumns: number,
+): WeightGradTile {
+  const rowTiles = Math.ceil((rows[1] - rows[0]) / tileRows);
+  const columnTiles = Math.ceil(frame.columns / tileColumns);
+  const groups = gridOf(splits * columnTiles * rowTiles, shader.traits);
+  const bound = groups[0] * groups[1];
+  const group = shader.let("tile", shader.linearGroup(groups));
+  const byRow = divide(shader, group, "rowTiles", rowTiles, bound);
+  const rest = shader.let("rest", byRow.quotient);
+  const byColumn = divide(shader, rest, "columnTiles", columnTiles, bound);
+  const split = shader.let("split", byColumn.quotient);
+  const firstRow = shader.let("firstRow", `${byRow.remainder} * ${tileRows}u`);
+  const firstColumn = shader.let("firstColumn", `${byColumn.remainder} * ${tileColumns}u`);
+  return { groups, split, firstRow, firstColumn };
+}
+
 /** Prints where column number `index` (a u32 name below `bound`) lies; columns past the end are clamped. */
 export function emitColumn(
   shader: ShaderBuilder,
@@ -125,7 +156,7 @@ export interface PixelWalk {
 }
 
 /** Starts a walk at pixel number `first` (a u32 name). */
-export function emitWalk(
+function emitWalk(
   shader: ShaderBuilder,
   { attrs, sizes, images }: WeightGradPart,
   frame: WeightGradFrame,
@@ -161,7 +192,7 @@ export function emitWalk(
  * First and end pixel of split number `split`, as names. A tile whose columns `first` to `last` (u32 terms) all belong
  * to one tap that lies outside the image for every place has no pixels: on maps of one pixel that is most taps.
  */
-export function emitSplitRange(
+function emitSplitRange(
   shader: ShaderBuilder,
   { sizes, attrs }: WeightGradPart,
   frame: WeightGradFrame,
@@ -191,30 +222,50 @@ export function emitSplitRange(
   return { first: start, end };
 }
 
+/** Prints the range of pixels of a tile, `first` to `end`, and starts a walk over them. */
+export function emitPixels(
+  shader: ShaderBuilder,
+  part: WeightGradPart,
+  frame: WeightGradFrame,
+  { split, firstColumn }: WeightGradTile,
+  tileColumns: number,
+): { readonly first: string; readonly end: string; readonly walk: PixelWalk } {
+  const lastColumn = `min(${firstColumn} + ${tileColumns - 1}u, ${frame.columnCount} - 1u)`;
+  const range = emitSplitRange(shader, part, frame, split, firstColumn, lastColumn);
+  const walk = emitWalk(shader, part, frame, range.first);
+  // workgroups past the last split have no pixels
+  const end = shader.let("end", `select(0u, ${range.end}, ${hasPixels(shader, part, split)})`);
+  return { first: range.first, end, walk };
+}
+
+const hasPixels = (shader: ShaderBuilder, { splits }: WeightGradPart, split: string): string =>
+  `${split} < ${shader.param("splits", "u32", splits)}`;
+
 /** Sends `sums[i]`, a vec4 of row `firstRow + i` at four columns, to scratch or epilogue. */
 export function emitWeightGradStores(
   shader: ShaderBuilder,
   part: WeightGradPart,
   frame: WeightGradFrame,
-  split: string,
-  firstRow: string,
+  { split, firstRow }: WeightGradTile,
   sums: readonly string[],
   columns: readonly WeightColumn[],
 ): void {
   const { O, C, R, S } = part.sizes;
   const shape = [O, C, R, S];
   const live = columns.map((column) => column.live);
-  emitRows(shader, { firstRow, rows: frame.rows, sums, live }, (row, j, sum) => {
-    const o = shader.let("o", `${row} + ${shader.param("firstRow", "u32", part.rows[0])}`);
-    const { c, r, s, weight } = columns[j];
-    const linear = shader.let("index", `${o} * ${frame.columnCount} + ${weight}`);
-    if (part.scratch === undefined) {
-      const place = knownPlace(shader, shape, [o, c, r, s], linear, "result");
-      emitStores(shader, shader.kernel, { place, results: [sum] });
-      return;
-    }
-    const count = elementCount(shape);
-    const element = `${split} * ${shader.param("slice", "u32", count)} + ${linear}`;
-    emitScratchStore(shader, part.splits * count, element, sum, part.scratch === "add");
-  });
+  shader.block(`if (${hasPixels(shader, part, split)})`, () =>
+    emitRows(shader, { firstRow, rows: frame.rows, sums, live }, (row, j, sum) => {
+      const o = shader.let("o", `${row} + ${shader.param("firstRow", "u32", part.rows[0])}`);
+      const { c, r, s, weight } = columns[j];
+      const linear = shader.let("index", `${o} * ${frame.columnCount} + ${weight}`);
+      if (part.scratch === undefined) {
+        const place = knownPlace(shader, shape, [o, c, r, s], linear, "result");
+        emitStores(shader, shader.kernel, { place, results: [sum] });
+        return;
+      }
+      const count = elementCount(shape);
+      const element = `${split} * ${shader.param("slice", "u32", count)} + ${linear}`;
+      emitScratchStore(shader, part.splits * count, element, sum, part.scratch === "add");
+    }),
+  );
 }

@@ -7,53 +7,37 @@ import type { ShaderBuilder } from "./builder.ts";
 import {
   bindWeightGrad,
   emitColumn,
-  emitSplitRange,
-  emitWalk,
+  emitPixels,
+  emitTile,
   emitWeightGradStores,
   type WeightGradPart,
 } from "./conv2d-weight-grad-part.ts";
 import type { Dispatch } from "./dispatch.ts";
-import { divide } from "./division.ts";
-import { gridOf } from "./grid.ts";
 
 /** Columns per lane: one vec4 of sums a row. */
 const COLUMNS = 4;
 
 export function writeWeightGradSubgroup(shader: ShaderBuilder, part: WeightGradPart): Dispatch {
-  const { sizes, rows, splits } = part;
+  const { sizes, rows } = part;
   const size = shader.traits.subgroupSize;
   // four pixels of one plane lie in one vec4 if planes do
   const vector = (sizes.P * sizes.Q) % 4 === 0;
   const rowCount = rows[1] - rows[0];
   // measured: 32 rows pay only where their gradients come as vec4
   const tileRows = rowCount > 16 && vector ? 32 : rowCount > 8 ? 16 : 8;
-  const rowTiles = Math.ceil(rowCount / tileRows);
   const lane = shader.useSubgroups();
   const frame = bindWeightGrad(shader, part, vector ? 4 : 1);
-  const columnTiles = Math.ceil(frame.columns / (size * COLUMNS));
-  const groups = gridOf(splits * columnTiles * rowTiles, shader.traits);
-  const bound = groups[0] * groups[1];
-  const group = shader.let("tile", shader.linearGroup(groups));
-  const byRow = divide(shader, group, "rowTiles", rowTiles, bound);
-  const rest = shader.let("rest", byRow.quotient);
-  const byColumn = divide(shader, rest, "columnTiles", columnTiles, bound);
-  const split = shader.let("split", byColumn.quotient);
-  const firstRow = shader.let("firstRow", `${byRow.remainder} * ${tileRows}u`);
-  const firstColumn = shader.let("firstColumn", `${byColumn.remainder} * ${size * COLUMNS}u`);
+  const tile = emitTile(shader, part, frame, tileRows, size * COLUMNS);
   const columns = Array.from({ length: COLUMNS }, (_, j) =>
-    emitColumn(shader, part, frame, shader.let("index", `${firstColumn} + ${j * size}u + ${lane}`)),
+    emitColumn(shader, part, frame, shader.let("index", `${tile.firstColumn} + ${j * size}u + ${lane}`)),
   );
   const gradRows = Array.from({ length: Math.ceil(tileRows / size) }, (_, i) => {
-    const row = `min(${firstRow} + ${i * size}u + ${lane}, ${frame.rows} - 1u)`;
+    const row = `min(${tile.firstRow} + ${i * size}u + ${lane}, ${frame.rows} - 1u)`;
     return shader.let("gradRow", `i32(${row}) * ${frame.gradPlane} + ${frame.gradStart}`);
   });
   const sums = Array.from({ length: tileRows }, () => shader.var("sum", "vec4<f32>()"));
-  const lastColumn = `min(${firstColumn} + ${size * COLUMNS - 1}u, ${frame.columnCount} - 1u)`;
-  const range = emitSplitRange(shader, part, frame, split, firstColumn, lastColumn);
-  const walk = emitWalk(shader, part, frame, range.first);
-  // workgroups past the last split have no pixels
-  const end = shader.let("end", `select(0u, ${range.end}, ${split} < ${shader.param("splits", "u32", splits)})`);
-  shader.block(`for (var pixel = ${range.first}; pixel < ${end}; pixel += 4u)`, () => {
+  const { first, end, walk } = emitPixels(shader, part, frame, tile, size * COLUMNS);
+  shader.block(`for (var pixel = ${first}; pixel < ${end}; pixel += 4u)`, () => {
     const place = () =>
       shader.let("place", `${walk.n} * ${frame.gradImage} + ${walk.p} * ${frame.placeColumns} + ${walk.q}`);
     const quads: string[] = [];
@@ -95,8 +79,6 @@ export function writeWeightGradSubgroup(shader: ShaderBuilder, part: WeightGradP
       shader.line(`${sum} += ${products.join(" + ")};`);
     });
   });
-  shader.block(`if (${split} < ${shader.param("splits", "u32", splits)})`, () =>
-    emitWeightGradStores(shader, part, frame, split, firstRow, sums, columns),
-  );
-  return shader.build(size, groups);
+  emitWeightGradStores(shader, part, frame, tile, sums, columns);
+  return shader.build(size, tile.groups);
 }

@@ -111,6 +111,15 @@ export function noise(count: number, seed: number): Float32Array<ArrayBuffer> {
 
 const POISON = new Uint8Array(Float32Array.of(Number.NaN).buffer);
 
+/** Pipelines of each device by shader text: many shapes share one, and drivers compile slowly. */
+const pipelinesByDevice = new WeakMap<GPUDevice, Map<string, GPUComputePipeline>>();
+
+function pipelinesOf(device: GPUDevice): Map<string, GPUComputePipeline> {
+  const known = pipelinesByDevice.get(device) ?? new Map<string, GPUComputePipeline>();
+  pipelinesByDevice.set(device, known);
+  return known;
+}
+
 /** Buffers, pipelines and bind groups of one kernel, ready to run any number of times. */
 export class KernelRun {
   readonly #opened: OpenedDevice;
@@ -147,7 +156,7 @@ export class KernelRun {
       if (reference.kind === "scalars") throw new Error("no host scalars here");
       return { input: inputs, output: this.#outputs, scratch }[reference.kind][reference.index];
     };
-    const pipelines = new Map<string, GPUComputePipeline>();
+    const pipelines = pipelinesOf(device);
     this.#steps = generated.dispatches.map((dispatch) => {
       const pipeline =
         pipelines.get(dispatch.shader) ??

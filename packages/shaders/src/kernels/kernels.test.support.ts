@@ -10,7 +10,7 @@ import {
   type TypedArray,
 } from "@guidance/tensor";
 import fc from "fast-check";
-import { expect } from "vitest";
+import { afterAll, beforeAll, expect } from "vitest";
 import { difference, noise, openWith, runKernel } from "../backend.test.support.ts";
 import type { WebGpuBackend } from "../backend.ts";
 
@@ -27,17 +27,20 @@ export interface Variants {
   readonly hardware: WebGpuBackend;
 }
 
-export async function openVariants(): Promise<Variants> {
-  return {
-    whole: await openWith(),
-    windowed: await openWith({ maxBindingBytes: TINY }),
-    direct: await openWith({ family: "direct" }),
-    hardware: await openWith({ software: false }),
-  };
-}
+/** Open while the tests of a file that calls `openForTests` run. */
+export const variants = {} as Variants;
 
-export async function closeVariants(variants: Variants | undefined): Promise<void> {
-  await Promise.all(Object.values(variants ?? {}).map((backend: WebGpuBackend) => backend.close()));
+/** Opens the variants for the tests of the calling file. */
+export function openForTests(): void {
+  beforeAll(async () => {
+    Object.assign(variants, {
+      whole: await openWith(),
+      windowed: await openWith({ maxBindingBytes: TINY }),
+      direct: await openWith({ family: "direct" }),
+      hardware: await openWith({ software: false }),
+    } satisfies Variants);
+  });
+  afterAll(() => Promise.all(Object.values(variants).map((backend: WebGpuBackend) => backend.close())));
 }
 
 /** Settings of a property: the same kernels on every run, so that the driver's cache knows their shaders. */

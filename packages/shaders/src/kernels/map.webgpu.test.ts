@@ -1,27 +1,22 @@
 /** Map kernels of random shapes on the GPU against the CPU backend, with and without windows. */
 import { contiguousStrides, cpuBackend, type Expression, elementCount, type Kernel } from "@guidance/tensor";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { f32, load, runKernel } from "../backend.test.support.ts";
 import {
   bodyOver,
-  closeVariants,
   common,
   dimension,
   expectEqual,
-  openVariants,
+  openForTests,
   output,
   sample,
   seeds,
-  type Variants,
   valuesOf,
+  variants,
 } from "./kernels.test.support.ts";
 
-let variants: Variants;
-beforeAll(async () => {
-  variants = await openVariants();
-});
-afterAll(() => closeVariants(variants));
+openForTests();
 
 describe("map", () => {
   const kernels = fc

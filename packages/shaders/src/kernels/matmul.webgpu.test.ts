@@ -1,25 +1,20 @@
 /** Matrix products of random shapes on the GPU against the CPU backend, in every family and through windows. */
 import { type Expression, elementCount, type Kernel } from "@guidance/tensor";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { f32, load, runKernel } from "../backend.test.support.ts";
 import {
-  closeVariants,
   common,
   expectEqual,
-  openVariants,
+  openForTests,
   output,
   sample,
   seeds,
-  type Variants,
   valuesOf,
+  variants,
 } from "./kernels.test.support.ts";
 
-let variants: Variants;
-beforeAll(async () => {
-  variants = await openVariants();
-});
-afterAll(() => closeVariants(variants));
+openForTests();
 
 describe("matmul", () => {
   interface Product {

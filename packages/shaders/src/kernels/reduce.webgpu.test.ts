@@ -1,27 +1,22 @@
 /** Reductions of random shapes on the GPU against the CPU backend, in every family and through windows. */
 import { cpuBackend, type Expression, elementCount, type Kernel, type ReductionName } from "@guidance/tensor";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { difference, f32, load, noise, runKernel } from "../backend.test.support.ts";
 import {
   bodyOver,
-  closeVariants,
   common,
   dimension,
   expectEqual,
-  openVariants,
+  openForTests,
   output,
   sample,
   seeds,
-  type Variants,
   valuesOf,
+  variants,
 } from "./kernels.test.support.ts";
 
-let variants: Variants;
-beforeAll(async () => {
-  variants = await openVariants();
-});
-afterAll(() => closeVariants(variants));
+openForTests();
 
 describe("reduce", () => {
   const sizes = fc

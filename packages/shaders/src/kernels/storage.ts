@@ -3,9 +3,11 @@
  * Elements count from `origin`, the first element of the bound window.
  */
 import type { DType } from "@guidance/tensor";
-import type { ShaderBuilder } from "./builder.ts";
 import type { BindingWindow } from "./dispatch.ts";
 import { fromStorage, type StorageScalar, storageScalar, toStorage, type Width, wgslType } from "./wgsl.ts";
+
+/** Declares a fresh local of the shader and returns its name. */
+type Declare = (prefix: string, expression: string) => string;
 
 export class StorageBinding {
   readonly name: string;
@@ -16,11 +18,11 @@ export class StorageBinding {
   /** First element of the window: subtract it from an element of the whole buffer. */
   readonly origin: number;
   readonly window: BindingWindow;
-  readonly #builder: ShaderBuilder;
+  readonly #declare: Declare;
   readonly #stored: StorageScalar;
 
   constructor(
-    builder: ShaderBuilder,
+    declare: Declare,
     name: string,
     dtype: DType,
     width: Width,
@@ -28,7 +30,7 @@ export class StorageBinding {
     window: BindingWindow,
     stored: StorageScalar = storageScalar(dtype),
   ) {
-    this.#builder = builder;
+    this.#declare = declare;
     this.name = name;
     this.dtype = dtype;
     this.width = width;
@@ -40,7 +42,7 @@ export class StorageBinding {
   /** The same buffer read as another dtype: for an input that is overwritten by an output of another dtype. */
   as(dtype: DType): StorageBinding {
     if (dtype === this.dtype) return this;
-    return new StorageBinding(this.#builder, this.name, dtype, this.width, this.origin, this.window, this.#stored);
+    return new StorageBinding(this.#declare, this.name, dtype, this.width, this.origin, this.window, this.#stored);
   }
 
   /** `@group(0) @binding(3) var<storage, read> input1: array<f32>;` */
@@ -61,7 +63,7 @@ export class StorageBinding {
 
   /** Four elements as one vec4 from a binding of width 1: `element`, `element + stride`, ... (stride an expression, e.g. `1u`). */
   gather(element: string, stride: string): string {
-    const first = this.#builder.let("at", element);
+    const first = this.#declare("at", element);
     const one = (i: number) => (i === 0 ? first : `${first} + ${i === 1 ? stride : `${i}u * ${stride}`}`);
     if (this.dtype === "u8") return `vec4<u32>(${[0, 1, 2, 3].map((i) => this.#byte(one(i))).join(", ")})`;
     const elements = [0, 1, 2, 3].map((i) => `${this.name}[${one(i)}]`).join(", ");
@@ -75,7 +77,7 @@ export class StorageBinding {
   }
 
   #loadBytes(element: string, width: Width): string {
-    if (width === 1) return this.#byte(this.#builder.let("at", element));
+    if (width === 1) return this.#byte(this.#declare("at", element));
     return `((vec4<u32>(${this.name}[(${element}) >> 2u]) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(255u))`;
   }
 

@@ -1,0 +1,4 @@
+import { openForTests, testConvolutions } from "./conv2d-cases.test.support.ts";
+
+openForTests();
+testConvolutions("subgroup", ["conv2dInputGrad"]);
