@@ -2,10 +2,8 @@
 
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { compile, cpuBackend, f32, Variable } from "@guidance/tensor";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { cpuBackend } from "./backend/cpu.ts";
-import { compile, f32 } from "./step.ts";
-import { Variable } from "./variable.ts";
 
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
