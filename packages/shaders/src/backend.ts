@@ -58,6 +58,7 @@ export class WebGpuBackend implements Backend {
     this.limits = {
       budgetBytes,
       maxBufferBytes: opened.limits.maxBufferSize,
+      maxWholeBytes: this.traits.maxBindingBytes,
       maxKernelBuffers: opened.limits.maxStorageBuffersPerShaderStage,
     };
     this.#memory = new Memory(opened, this.counters, budgetBytes);

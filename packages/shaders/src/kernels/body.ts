@@ -23,6 +23,8 @@ export interface BodySpace {
   readonly width: Width;
   /** Dimension along which the four lanes of width 4 lie; by default the last. */
   readonly vectorAxis?: number;
+  /** Whether the core's results stay the same during the loop over the inner dimensions. */
+  readonly stillResults?: boolean;
 }
 
 /** Chooses how each kernel input is bound: as vec4 where all its loads in all spaces allow it. */
@@ -42,14 +44,15 @@ export function planLoads(shader: ShaderBuilder, spaces: readonly BodySpace[]): 
 const Level = { Once: 0, Outer: 1, Inner: 2 } as const;
 
 /** The level of each expression; `split` outer dimensions lie before the loop. */
-function levelsOf({ expressions, sizes }: BodySpace, split: number): number[] {
+function levelsOf({ expressions, sizes, stillResults }: BodySpace, split: number): number[] {
   const levels: number[] = [];
   for (const expression of expressions) {
     if (expression.kind === "apply") levels.push(Math.max(...expression.arguments.map((argument) => levels[argument])));
     else if ("view" in expression) {
       const { view } = expression;
       levels.push(standsStill(view, sizes) ? Level.Once : standsStill(view, sizes, split) ? Level.Outer : Level.Inner);
-    } else levels.push(expression.kind === "core" ? Level.Inner : Level.Once);
+    } else if (expression.kind === "core") levels.push(stillResults ? Level.Outer : Level.Inner);
+    else levels.push(Level.Once);
   }
   return levels;
 }
@@ -156,7 +159,8 @@ export function emitStores(shader: ShaderBuilder, kernel: Kernel, store: StoreSi
     : { place: reshapePlace(shader, store.place, kernel.domain) };
   const space = { ...epilogueSpace(kernel, width), ...(vectorAxis === undefined ? {} : { vectorAxis }) };
   const values = emitExpressions(shader, "body", space, site, results);
-  kernel.outputs.forEach(({ expression }, index) => {
+  kernel.outputs.forEach(({ expression, wide }, index) => {
+    if (wide) return;
     const binding = shader.output(index, width);
     const windowed = shader.isWindowed({ kind: "output", index });
     const element = elementText(shader, `output${index}`, output, site, binding.origin, windowed);

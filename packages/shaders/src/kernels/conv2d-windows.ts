@@ -2,11 +2,10 @@
  * Binding windows of convolutions: the kernel is rewritten over the result's own dimensions, so that the range of
  * every buffer its epilogue touches follows from a box of results.
  */
-import { contiguousStrides, elementCount, type Kernel, type View } from "@guidance/tensor";
+import { contiguousStrides, elementCount, type Kernel, mapViews, type View, viewsOf } from "@guidance/tensor";
 import { type Box, type ElementRange, fitsWhole, unionRange, viewRange, type WindowedOperand } from "../windows.ts";
 import type { ShaderBuilder } from "./builder.ts";
 import type { BufferReference, DeviceTraits } from "./dispatch.ts";
-import { mapViews, viewsOf } from "./normalize.ts";
 import { groupDimensions } from "./place.ts";
 
 /** A buffer of the kernel that no binding can hold whole. */

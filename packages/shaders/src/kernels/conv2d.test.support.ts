@@ -8,6 +8,7 @@ import {
   contiguousStrides,
   coreOps,
   elementCount,
+  isOpCore,
   type Kernel,
   type OpDefinition,
   type TensorType,
@@ -81,7 +82,7 @@ export function epilogueOf(
 
 export function referenceOf(kernel: Kernel, values: readonly TypedArray[]): TypedArray {
   const { core } = kernel;
-  if (!core || core.op === "reduce") throw new Error("a core op was expected");
+  if (!isOpCore(core)) throw new Error("a core op was expected");
   const definition = coreOps[core.op] as unknown as OpDefinition;
   const count = elementCount(core.result.shape);
   const output = core.result.dtype === "i32" ? new Int32Array(count) : new Float32Array(count);

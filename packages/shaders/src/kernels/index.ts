@@ -8,10 +8,12 @@ import { generateMatmul } from "./matmul.ts";
 import { generatePad } from "./pad.ts";
 import { generateMaxPool2dIndex, generatePoolGather, generatePoolScatter } from "./pool.ts";
 import { generateReduce } from "./reduce.ts";
+import { generateStages } from "./stages.ts";
 
-export const kernelGenerators: { readonly [Name in CoreName | "map" | "reduce"]: KernelGenerator } = {
+export const kernelGenerators: { readonly [Name in CoreName | "map" | "reduce" | "stages"]: KernelGenerator } = {
   map: generateMap,
   reduce: generateReduce,
+  stages: generateStages,
   matmul: generateMatmul,
   conv2d: generateConv2d,
   conv2dInputGrad: generateConv2dInputGrad,

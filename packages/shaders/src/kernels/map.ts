@@ -3,7 +3,7 @@
  * evaluates the body at one element, or at four neighbours as a vec4. Large tensors are cut into boxes by
  * binding windows, each box a dispatch of its own (see ../windows.ts).
  */
-import { contiguousStrides, type Expression, elementCount, type Kernel, type View } from "@guidance/tensor";
+import { contiguousStrides, type Expression, elementCount, type Kernel, mapViews, type View } from "@guidance/tensor";
 import { type Box, fitsWhole, splitSpace, unionRange, viewRange, type WindowedOperand } from "../windows.ts";
 import { isContiguous } from "./address.ts";
 import { emitStores, epilogueSpace, planLoads } from "./body.ts";
@@ -11,7 +11,7 @@ import { ShaderBuilder } from "./builder.ts";
 import type { DeviceTraits, Dispatch, KernelGenerator } from "./dispatch.ts";
 import { divide } from "./division.ts";
 import { type Grid, loopGrid, periodicGrid } from "./grid.ts";
-import { mapViews, normalizeKernel } from "./normalize.ts";
+import { normalizeKernel } from "./normalize.ts";
 import { linearPlace } from "./place.ts";
 import type { Width } from "./wgsl.ts";
 

@@ -3,19 +3,7 @@
  * divisions and fewer different shaders. Dimensions of size 1 go, and neighbours merge where every view walks
  * them as one.
  */
-import { contiguousStrides, type Expression, type Kernel, type View } from "@guidance/tensor";
-
-/** The views of a body, in order. */
-export function viewsOf(expressions: readonly Expression[]): View[] {
-  return expressions.flatMap((expression) => ("view" in expression ? [expression.view] : []));
-}
-
-/** The same body with every view replaced. */
-export function mapViews(expressions: readonly Expression[], change: (view: View) => View): Expression[] {
-  return expressions.map((expression) =>
-    "view" in expression ? { ...expression, view: change(expression.view) } : expression,
-  );
-}
+import { contiguousStrides, type Kernel, mapViews, type View, viewsOf } from "@guidance/tensor";
 
 /** Runs [from, to) of dimensions of `sizes` that all `views` walk as one; dimensions of size 1 belong to no run. */
 function mergeableRuns(sizes: readonly number[], views: readonly View[], first: number): [number, number][] {
@@ -33,7 +21,7 @@ function mergeableRuns(sizes: readonly number[], views: readonly View[], first: 
 }
 
 /** Merges the dimensions of a space whose views are given; `groups` cut it into parts that must not merge. */
-function coalesce(groups: readonly (readonly number[])[], views: readonly View[]) {
+export function coalesce(groups: readonly (readonly number[])[], views: readonly View[]) {
   let first = 0;
   const runs = groups.map((sizes) => {
     // views index all groups together; within a run, dimensions of size 1 in between keep their place

@@ -87,3 +87,27 @@ export function foldWorkgroup(
   shader.line("workgroupBarrier();");
   return result;
 }
+
+/**
+ * Declares the combination over the walkers of a block, whose lanes lie [walker][column]: every lane gets that of its
+ * column.
+ */
+export function foldBlock(
+  shader: ShaderBuilder,
+  reduction: Reduction,
+  value: string,
+  { workgroupSize, columns, key }: { workgroupSize: number; columns: number; key: string },
+): string {
+  const shared = `shared_${key}`;
+  shader.declare(shared, `var<workgroup> ${shared}: array<${accumulatorType(reduction)}, ${workgroupSize}>;`);
+  shader.line(`${shared}[lane] = ${value};`);
+  shader.line("workgroupBarrier();");
+  let folded = shader.let("fold", `${shared}[lane % ${columns}u]`);
+  for (let walker = 1; walker < workgroupSize / columns; walker++) {
+    const other = shader.let("other", `${shared}[lane % ${columns}u + ${walker * columns}u]`);
+    folded = shader.let("fold", combineText(shader, reduction, folded, other, 1));
+  }
+  // nobody may write the memory for the next items before all have read this one
+  shader.line("workgroupBarrier();");
+  return folded;
+}

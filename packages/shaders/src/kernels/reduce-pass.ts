@@ -9,7 +9,7 @@
 import { elementCount, type Kernel, type ReduceCore, type View } from "@guidance/tensor";
 import type { ElementRange } from "../windows.ts";
 import { isContiguous } from "./address.ts";
-import { type BodySpace, emitExpressions, emitStores, epilogueSpace, planLoads } from "./body.ts";
+import { type BodySpace, emitStores, epilogueSpace, planLoads } from "./body.ts";
 import { type Mark, ShaderBuilder } from "./builder.ts";
 import type { BufferReference, DeviceTraits, Dispatch } from "./dispatch.ts";
 import { divide } from "./division.ts";
@@ -21,9 +21,9 @@ import {
   foldLanes,
   foldSubgroup,
   foldWorkgroup,
-  initialText,
   type Reduction,
 } from "./reduce-combine.ts";
+import { emitReduceLoop } from "./reduce-loop.ts";
 import { type Width, wgslType } from "./wgsl.ts";
 
 export type ReduceFamily = "thread" | "subgroup" | "workgroup";
@@ -46,9 +46,13 @@ export interface ReducePass {
 }
 
 /** Lanes of workgroups that hold several subgroups, and of the `workgroup` family. */
-const HARDWARE_WORKGROUP = 256;
+export const HARDWARE_WORKGROUP = 256;
 /** Workgroups of one subgroup that each loop over rows, on CPU adapters. */
-const SOFTWARE_SUBGROUP_WORKGROUPS = 64;
+export const SOFTWARE_SUBGROUP_WORKGROUPS = 64;
+/** Rows shorter than this are read by one thread each: lanes side by side would mostly idle. */
+export const SHORT_ROW = 16;
+/** Rows at least this long get a whole workgroup, on GPUs. */
+export const LONG_ROW = 1024;
 /** Enough to fill any GPU. */
 const HARDWARE_WORKGROUPS = 16384;
 
@@ -66,12 +70,18 @@ export function vectorAxisOf({ domain, core }: ReduceKernel, columns: boolean): 
 
 /** Whether outputs side by side read elements side by side. */
 export function readsColumns({ domain, core }: ReduceKernel): boolean {
-  const strides = (axis: number) =>
-    core.body.flatMap((expression) => (expression.kind === "load" ? [expression.view.strides[axis]] : []));
+  return walksColumns(
+    domain,
+    core.reduced,
+    core.body.flatMap((expression) => (expression.kind === "load" ? [expression.view] : [])),
+  );
+}
+
+/** Whether more of the views walk memory along the last dimension of the domain than along the last reduced one. */
+export function walksColumns(domain: readonly number[], reduced: readonly number[], views: readonly View[]): boolean {
   if (domain.length === 0) return false;
-  const inner = domain.length + core.reduced.length - 1;
-  const along = (axis: number) => strides(axis).filter((stride) => stride === 1).length;
-  return along(domain.length - 1) > (core.reduced.length > 0 ? along(inner) : 0);
+  const along = (axis: number) => views.filter(({ strides }) => strides[axis] === 1).length;
+  return along(domain.length - 1) > (reduced.length > 0 ? along(domain.length + reduced.length - 1) : 0);
 }
 
 export function reduceDispatch(
@@ -118,7 +128,7 @@ export function reduceDispatch(
     const { output, split } = locateItem(shader, items, outputs, outer, splits);
     const mark = shader.mark();
     const place = linearPlace(shader, domain, output, "domain");
-    const sums = emitLoop(shader, { pass, reductions, space, place, mark, split, member, team });
+    const sums = emitSplit(shader, { pass, reductions, space, place, mark, split, member, team });
     const folded = sums.map((sum, r) => {
       const lanes = inner === 4 && outer === 1 ? foldLanes(shader, reductions[r], sum) : sum;
       if (family === "thread") return lanes;
@@ -147,12 +157,6 @@ function locateItem(shader: ShaderBuilder, items: number, outputs: number, outer
   return { output: scale(shader.let("outputItem", remainder)), split: shader.let("split", quotient) };
 }
 
-/**
- * Float terms an accumulator adds up before it is itself a term of the next one. A sum of n equal terms is off by up
- * to n / 2 roundings; in runs of runs each stage adds at most this many, and two more loops cost nothing measurable.
- */
-const RUN = 64;
-
 interface LoopOptions {
   readonly pass: ReducePass;
   readonly reductions: readonly Reduction[];
@@ -164,14 +168,13 @@ interface LoopOptions {
   readonly team: number;
 }
 
-/** Prints the loop over the reduced space and returns the accumulators of one member of the team. */
-function emitLoop(shader: ShaderBuilder, options: LoopOptions): string[] {
+/** Prints the loop over one split of the reduced space and returns the accumulators of one member of the team. */
+function emitSplit(shader: ShaderBuilder, options: LoopOptions): string[] {
   const { pass, reductions, space, place, mark, split, member, team } = options;
   const { kernel, splits, chunk } = pass;
   const { core } = kernel;
-  const { width } = space;
   // along columns, a turn still reads one reduced index
-  const stride = (width === 4 && (space.vectorAxis ?? 0) >= kernel.domain.length ? 4 : 1) * team;
+  const stride = (space.width === 4 && (space.vectorAxis ?? 0) >= kernel.domain.length ? 4 : 1) * team;
   const total = shader.param("reducedCount", "u32", elementCount(core.reduced));
   const offset = member === "0u" ? "" : stride === team ? member : `${member} * 4u`;
   let start = offset === "" ? "0u" : offset;
@@ -182,36 +185,10 @@ function emitLoop(shader: ShaderBuilder, options: LoopOptions): string[] {
     start = offset === "" ? from : `${from} + ${offset}`;
     end = shader.let("to", `min(${total}, ${from} + ${length})`);
   }
-  const isFloatSum = (reduction: Reduction) => reduction.op === "sum" && accumulatorType(reduction) === "f32";
-  const declare = (reduction: Reduction) => shader.var("sum", initialText(shader, reduction, width));
-  const accumulators = reductions.map(declare);
   const turns = Math.ceil(Math.min(chunk, elementCount(core.reduced)) / stride);
-  const stages = reductions.some(isFloatSum) && turns > RUN ? (turns > RUN * RUN ? 2 : 1) : 0;
-  const emit = (stage: number, into: readonly string[], from: string, to: string): void => {
-    const r = shader.name("r");
-    shader.block(`for (var ${r} = ${from}; ${r} < ${to}; ${r} += ${stride * RUN ** stage}u)`, () => {
-      if (stage === 0) {
-        const values = emitExpressions(shader, "inner", space, {
-          place: linearPlace(shader, core.reduced, r, "reduced"),
-          outer: { place, mark },
-        });
-        core.reductions.forEach(({ expression }, i) => {
-          const type = wgslType(accumulatorType(reductions[i]), width);
-          const value = reductions[i].dtype === "bool" ? `${type}(${values[expression]})` : values[expression];
-          const operand = reductions[i].op === "sum" ? value : shader.let("operand", value);
-          shader.line(`${into[i]} = ${combineText(shader, reductions[i], into[i], operand, width)};`);
-        });
-        return;
-      }
-      const parts = into.map((name, i) => (isFloatSum(reductions[i]) ? declare(reductions[i]) : name));
-      emit(stage - 1, parts, r, shader.let("runEnd", `min(${to}, ${r} + ${stride * RUN ** stage}u)`));
-      into.forEach((name, i) => {
-        if (parts[i] !== name) shader.line(`${name} += ${parts[i]};`);
-      });
-    });
-  };
-  emit(stages, accumulators, start, end);
-  return accumulators;
+  const terms = core.reductions.map(({ expression }, i) => ({ ...reductions[i], expression }));
+  const loop = { key: "inner", terms, space, reduced: core.reduced, place, mark, start, end, stride, turns };
+  return emitReduceLoop(shader, loop);
 }
 
 interface ResultOptions {

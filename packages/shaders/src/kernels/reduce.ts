@@ -6,18 +6,20 @@
  * Tensors larger than a binding are cut into boxes (see ../windows.ts). Cuts along the kept dimensions change
  * nothing; if the reduced ones must be cut too, each box adds to the partial results in scratch.
  */
-import { contiguousStrides, elementCount, type Kernel, type View } from "@guidance/tensor";
+import { contiguousStrides, elementCount, type Kernel, mapViews, type View } from "@guidance/tensor";
 import type { Box } from "../windows.ts";
 import type { BufferReference, DeviceTraits, Dispatch, KernelGenerator } from "./dispatch.ts";
 import { restrictView } from "./map.ts";
-import { mapViews, normalizeKernel } from "./normalize.ts";
+import { normalizeKernel } from "./normalize.ts";
 import {
+  LONG_ROW,
   type ReduceFamily,
   type ReduceKernel,
   type ReducePass,
   readsColumns,
   reduceDispatch,
   reductionsOf,
+  SHORT_ROW,
 } from "./reduce-pass.ts";
 import { cutSpace, joinBoxes, type ReduceOperand, windowedOperands } from "./reduce-windows.ts";
 import { canBindScratch } from "./unfused.ts";
@@ -85,10 +87,6 @@ const enough = {
   software: { columns: 32, rows: 4, run: 4096 },
   hardware: { columns: 16384, rows: 512, run: 256 },
 };
-/** Rows shorter than this are read by one thread each: lanes side by side would mostly idle. */
-const SHORT_ROW = 16;
-/** Rows at least this long get a whole workgroup, on GPUs. */
-const LONG_ROW = 1024;
 /** Slots of partial results per output, at most. */
 const MOST_SPLITS = 1024;
 

@@ -2,7 +2,7 @@
  * Runs a fused kernel in two steps: the core alone into scratch, then its epilogue as a map. Generators fall back on
  * it where windows make the fused form impossible: the epilogue reads a large tensor in an order of its own.
  */
-import { contiguousStrides, elementCount, type Kernel } from "@guidance/tensor";
+import { contiguousStrides, elementCount, isOpCore, type Kernel } from "@guidance/tensor";
 import type { BufferReference, DeviceTraits, Dispatch, GeneratedKernel, KernelGenerator } from "./dispatch.ts";
 import { generateMap } from "./map.ts";
 
@@ -30,7 +30,7 @@ export const generateUnfused =
   (generate: KernelGenerator): KernelGenerator =>
   (kernel, overwrites, traits): GeneratedKernel => {
     const { core, domain, body, inputs } = kernel;
-    if (!core || core.op === "reduce") throw new Error(`${kernel.label} has no core to take apart`);
+    if (!isOpCore(core)) throw new Error(`${kernel.label} has no core to take apart`);
     const result = { shape: [elementCount(domain)], dtype: core.result.dtype };
     const plain: Kernel = {
       ...kernel,

@@ -23,6 +23,8 @@ export interface BackendLimits {
   readonly budgetBytes: number;
   /** Largest single buffer in bytes. */
   readonly maxBufferBytes: number;
+  /** Largest tensor in bytes that a kernel of chained reductions may touch; others work through windows. */
+  readonly maxWholeBytes: number;
   /** Largest number of inputs plus outputs (plus one if host scalars are read) of one kernel. */
   readonly maxKernelBuffers: number;
 }

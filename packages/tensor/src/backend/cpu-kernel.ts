@@ -3,14 +3,21 @@
  * expression over chunks that stay in cache. Each value is rounded to its dtype when stored, as a device
  * would.
  */
-import type { Expression, Kernel, ReductionName, View } from "../compile/kernel.ts";
+import {
+  type Expression,
+  type Kernel,
+  type ReductionName,
+  reducedSizes,
+  type Stage,
+  type View,
+} from "../compile/kernel.ts";
 import { allocateArray, type Precision, type TypedArray } from "../dtype.ts";
 import type { OpDefinition } from "../ops/define.ts";
 import { coreOps } from "../ops/index.ts";
 import { reductionInitial, reductionRules } from "../ops/reduce.ts";
 import { elementCount } from "../shape.ts";
 import { type BlockedCore, blockedCores } from "./cpu-blocked.ts";
-import { applyLoop, copyRun, countRun, sumRun } from "./cpu-loops.ts";
+import { applyLoop, copyRun, countRun, scatterRun, sumRun } from "./cpu-loops.ts";
 
 export interface CpuContext {
   readonly precision: Precision;
@@ -26,19 +33,39 @@ export function runKernel(
   outputs: readonly TypedArray[],
   context: CpuContext,
 ): void {
-  const results = coreResults(kernel, inputs, context);
-  eachChunk(kernel.body, kernel.domain, inputs, results, context, (values, start, count) => {
-    kernel.outputs.forEach(({ expression }, i) => {
-      outputs[i].set(values[expression].subarray(0, count), start);
+  const results = coreResults(kernel, inputs, outputs, context);
+  eachChunk(kernel.body, kernel.domain, { inputs, results, depth: 1 }, context, (values, start, count) => {
+    kernel.outputs.forEach(({ expression, wide }, i) => {
+      if (!wide) outputs[i].set(values[expression].subarray(0, count), start);
     });
   });
 }
 
-/** Dense results of the kernel's core over its domain. */
-function coreResults(kernel: Kernel, inputs: readonly TypedArray[], context: CpuContext): TypedArray[] {
-  const { core, domain } = kernel;
+/** Dense results of the kernel's core over its domain. A core of stages also stores its wide outputs. */
+function coreResults(
+  kernel: Kernel,
+  inputs: readonly TypedArray[],
+  outputs: readonly TypedArray[],
+  context: CpuContext,
+): TypedArray[] {
+  const { core } = kernel;
   if (!core) return [];
-  if (core.op === "reduce") return reduceResults(core, domain, inputs, context);
+  if (core.op === "reduce") return runStage(kernel, core, { inputs, results: [] }, context);
+  if (core.op === "stages") {
+    const results: TypedArray[] = [];
+    core.stages.forEach((stage, number) => {
+      const store = (values: readonly TypedArray[], start: number, count: number) => {
+        kernel.outputs.forEach(({ expression, wide }, i) => {
+          if (wide?.stage !== number) return;
+          eachRun(wide.view, [...kernel.domain, ...core.reduced], start, count, (from, at, step, run) =>
+            scatterRun(values[expression], from, outputs[i], at, step, run),
+          );
+        });
+      };
+      results.push(...runStage(kernel, stage, { inputs, results }, context, store));
+    });
+    return results;
+  }
   const result = allocateArray(core.result.dtype, context.precision, elementCount(core.result.shape));
   const blocked = blockedCores[core.op] as BlockedCore<unknown> | undefined;
   const operands = inputs.slice(0, core.operands.length);
@@ -47,28 +74,32 @@ function coreResults(kernel: Kernel, inputs: readonly TypedArray[], context: Cpu
   return [result];
 }
 
-function reduceResults(
-  core: Extract<Kernel["core"], { op: "reduce" }>,
-  domain: readonly number[],
-  inputs: readonly TypedArray[],
+/** One pass over the reduced space: its reductions, dense over the kernel's domain. `visit` sees every value. */
+function runStage(
+  kernel: Kernel,
+  { body, reductions }: Stage,
+  from: Pick<Sources, "inputs" | "results">,
   context: CpuContext,
+  visit?: (values: readonly TypedArray[], start: number, count: number) => void,
 ): TypedArray[] {
-  const count = elementCount(domain);
-  const depth = elementCount(core.reduced);
-  const dtypes = core.reductions.map(({ expression }) => core.body[expression].dtype);
+  const reduced = reducedSizes(kernel);
+  const count = elementCount(kernel.domain);
+  const depth = elementCount(reduced);
+  const dtypes = reductions.map(({ expression }) => body[expression].dtype);
   // sums are kept in float64 and rounded once
-  const sums = core.reductions.map(({ op }, r) => new Float64Array(count).fill(reductionInitial(op, dtypes[r])));
-  eachChunk(core.body, [...domain, ...core.reduced], inputs, [], context, (values, start, length) => {
-    core.reductions.forEach(({ op, expression }, r) => {
-      const from = values[expression];
+  const sums = reductions.map(({ op }, r) => new Float64Array(count).fill(reductionInitial(op, dtypes[r])));
+  eachChunk(body, [...kernel.domain, ...reduced], { ...from, depth }, context, (values, start, length) => {
+    reductions.forEach(({ op, expression }, r) => {
+      const terms = values[expression];
       const into = sums[r];
       for (let i = 0; i < length; ) {
         const o = Math.floor((start + i) / depth);
         const end = Math.min(length, (o + 1) * depth - start);
-        into[o] = combineRun(op, into[o], from, i, end);
+        into[o] = combineRun(op, into[o], terms, i, end);
         i = end;
       }
     });
+    visit?.(values, start, length);
   });
   return sums.map((sum, r) => {
     const rounded = allocateArray(dtypes[r], context.precision, count);
@@ -85,12 +116,19 @@ function combineRun(op: ReductionName, value: number, values: TypedArray, from: 
   return value;
 }
 
+/** What expressions read. */
+interface Sources {
+  readonly inputs: readonly TypedArray[];
+  /** Results of the core, one for every `depth` indices of the domain. */
+  readonly results: readonly TypedArray[];
+  readonly depth: number;
+}
+
 /** Evaluates `body` at every index of `domain`, a chunk at a time. */
 function eachChunk(
   body: readonly Expression[],
   domain: readonly number[],
-  inputs: readonly TypedArray[],
-  results: readonly TypedArray[],
+  { inputs, results, depth }: Sources,
   { precision, scalars }: CpuContext,
   use: (values: readonly TypedArray[], start: number, count: number) => void,
 ): void {
@@ -111,13 +149,27 @@ function eachChunk(
         eachRun(expression.view, domain, start, count, (to, at, step, run) => copyRun(source, at, step, out, to, run));
       } else if (expression.kind === "index")
         eachRun(expression.view, domain, start, count, (to, at, step, run) => countRun(at, step, out, to, run));
-      else if (expression.kind === "core") out.set(results[expression.result].subarray(start, start + count));
+      else if (expression.kind === "core") spreadRuns(results[expression.result], depth, start, out, count);
       else if (expression.kind === "apply") {
         const args = expression.arguments.map((index) => values[index]);
         applyLoop(expression.op, args, out, count);
       }
     });
     use(values, start, count);
+  }
+}
+
+/** Elements [start, start + count) of `rows` with each element repeated `depth` times. */
+function spreadRuns(rows: TypedArray, depth: number, start: number, out: TypedArray, count: number): void {
+  if (depth === 1) {
+    out.set(rows.subarray(start, start + count));
+    return;
+  }
+  for (let i = 0; i < count; ) {
+    const row = Math.floor((start + i) / depth);
+    const end = Math.min(count, (row + 1) * depth - start);
+    out.fill(rows[row], i, end);
+    i = end;
   }
 }
 

@@ -72,6 +72,18 @@ export function copyRun(
   for (let i = 0; i < count; i++) out[to + i] = source[from + i * step];
 }
 
+/** Copies `count` elements to places `step` apart. */
+export function scatterRun(
+  source: TypedArray,
+  from: number,
+  out: TypedArray,
+  to: number,
+  step: number,
+  count: number,
+): void {
+  for (let i = 0; i < count; i++) out[to + i * step] = source[from + i];
+}
+
 /** Writes `first`, `first + step`... */
 export function countRun(first: number, step: number, out: TypedArray, to: number, count: number): void {
   for (let i = 0; i < count; i++) out[to + i] = first + i * step;

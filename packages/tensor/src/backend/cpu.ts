@@ -2,7 +2,7 @@
  * The CPU reference backend: runs each op's `reference` (blocked versions for matmul and convolutions) and
  * interprets fused bodies. Its float64 mode is the oracle for deep nets, which are chaotic in float32.
  */
-import type { Kernel } from "../compile/kernel.ts";
+import { type Kernel, operandsOf } from "../compile/kernel.ts";
 import type { Plan, PlanCall } from "../compile/plan.ts";
 import { formatBytes } from "../compile/plan.ts";
 import { type Precision, type TypedArray, viewAs } from "../dtype.ts";
@@ -45,12 +45,17 @@ class CpuBackend implements Backend {
   constructor({ precision = "float32", budgetBytes = Number.POSITIVE_INFINITY, poison = false }: CpuOptions) {
     this.name = `cpu ${precision}`;
     this.precision = precision;
-    this.limits = { budgetBytes, maxBufferBytes: MAX_BUFFER_BYTES, maxKernelBuffers: MAX_KERNEL_BUFFERS };
+    this.limits = {
+      budgetBytes,
+      maxBufferBytes: MAX_BUFFER_BYTES,
+      maxWholeBytes: MAX_BUFFER_BYTES,
+      maxKernelBuffers: MAX_KERNEL_BUFFERS,
+    };
     this.#poison = poison;
   }
 
-  lower({ core }: Kernel): Lowering {
-    return { dispatches: 1, scratch: [], family: core && core.op !== "reduce" ? "blocked" : "loops" };
+  lower(kernel: Kernel): Lowering {
+    return { dispatches: 1, scratch: [], family: operandsOf(kernel).length > 0 ? "blocked" : "loops" };
   }
 
   allocate(bytes: number, label: string): DeviceBuffer {

@@ -2,14 +2,7 @@
  * Collapse: merge adjacent dimensions of a kernel's index space where no expression tells them apart, so
  * that most kernels see one or two dimensions whatever the tensors' ranks.
  */
-import type { Expression, ReduceCore, View } from "./kernel.ts";
-
-type Prologue = Omit<ReduceCore, "op">;
-
-const views = (expressions: readonly Expression[]): View[] =>
-  expressions.flatMap((expression) =>
-    expression.kind === "load" || expression.kind === "index" ? [expression.view] : [],
-  );
+import { type Expression, type View, viewsOf } from "./kernel.ts";
 
 /** Groups of dimensions that merge into one; size-1 dimensions vanish. */
 function mergeable(sizes: readonly number[], all: readonly View[]): number[][] {
@@ -25,31 +18,42 @@ function mergeable(sizes: readonly number[], all: readonly View[]): number[][] {
   return groups;
 }
 
-function remap(expressions: readonly Expression[], groups: readonly number[][]): Expression[] {
-  return expressions.map((expression) => {
-    if (expression.kind !== "load" && expression.kind !== "index") return expression;
-    const { offset, strides } = expression.view;
-    return { ...expression, view: { offset, strides: groups.map((group) => strides[group[group.length - 1]]) } };
-  });
+/** An index space over fewer dimensions, and how expressions move there. */
+export interface Collapsed {
+  readonly domain: readonly number[];
+  readonly reduced: readonly number[];
+  /** Views over the domain. */
+  outer(view: View): View;
+  /** Views over [...domain, ...reduced]. */
+  inner(view: View): View;
 }
 
-/** The same kernel over fewer dimensions. */
-export function collapse(domain: readonly number[], body: readonly Expression[], prologue?: Prologue) {
-  const inner = views(prologue?.body ?? []);
-  const kept = mergeable(domain, [...views(body), ...inner]);
-  const size = (sizes: readonly number[], group: readonly number[]) =>
+/**
+ * @param body expressions over `domain`
+ * @param inner views over [...domain, ...reduced]
+ */
+export function collapse(
+  domain: readonly number[],
+  body: readonly Expression[],
+  reduced: readonly number[] = [],
+  inner: readonly View[] = [],
+): Collapsed {
+  const kept = mergeable(domain, [...viewsOf(body), ...inner]);
+  const gone = mergeable(
+    reduced,
+    inner.map(({ offset, strides }) => ({ offset, strides: strides.slice(domain.length) })),
+  );
+  const sizeOf = (sizes: readonly number[], group: readonly number[]) =>
     group.reduce((product, d) => product * sizes[d], 1);
-  const result = { domain: kept.map((group) => size(domain, group)), body: remap(body, kept) };
-  if (!prologue) return { ...result, core: undefined };
-  const { reduced } = prologue;
-  const shifted = inner.map(({ offset, strides }) => ({ offset, strides: strides.slice(domain.length) }));
-  const gone = mergeable(reduced, shifted);
-  const full = [...kept, ...gone.map((group) => group.map((d) => d + domain.length))];
-  const core: ReduceCore = {
-    op: "reduce",
-    reduced: gone.map((group) => size(reduced, group)),
-    body: remap(prologue.body, full),
-    reductions: prologue.reductions,
+  const change = (groups: readonly (readonly number[])[]) => (view: View) => ({
+    offset: view.offset,
+    // the stride of merged dimensions is that of the innermost
+    strides: groups.map((group) => view.strides[group[group.length - 1]]),
+  });
+  return {
+    domain: kept.map((group) => sizeOf(domain, group)),
+    reduced: gone.map((group) => sizeOf(reduced, group)),
+    outer: change(kept),
+    inner: change([...kept, ...gone.map((group) => group.map((d) => d + domain.length))]),
   };
-  return { ...result, core };
 }

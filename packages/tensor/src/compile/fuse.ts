@@ -8,19 +8,29 @@ import { elementCount, sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { type EmitContext, type EmittedKernel, emit, type Group, groupSize } from "./emit.ts";
 import { type Graph, roots, topological } from "./graph.ts";
-import { readsScalars } from "./kernel.ts";
+import { type Kernel, operandsOf, overwritableInputs, readsScalars } from "./kernel.ts";
 import { Order } from "./order.ts";
 import { aliasOf, isBufferLeaf, realize } from "./realize.ts";
 
 export interface FuseOptions {
   /** Most inputs plus outputs (plus one for host scalars) of a kernel. */
   readonly maxKernelBuffers: number;
+  /** Largest tensor in bytes that chained reductions may touch. */
+  readonly maxWholeBytes: number;
+  /** The Variable leaf whose buffer a stored tensor goes to. */
+  readonly oldValueOf: ReadonlyMap<Tensor, Tensor>;
   /** Merge groups at all; off, every realized tensor is a kernel of its own. */
   readonly merge: boolean;
 }
 
 /** Longer epilogues of a matmul or convolution make its unrolled stores slow to compile. */
 const EPILOGUE_LIMIT = 16;
+
+/** Elements up to which elementwise groups merge that share no more than a scalar: a dispatch costs more than they do. */
+const SMALL = 4096;
+
+/** Chained reductions give each row to one team, so few rows must be short ones. */
+const longestRow = (rows: number): number => (rows >= 8 ? 65536 : 16384);
 
 /** Single tensors in creation order come after what they need; merged groups by their oldest member. */
 const byAge = (a: Group, b: Group): number => a.members[0].id - b.members[0].id;
@@ -129,7 +139,7 @@ class Fuser {
     };
     for (const member of merged.members) this.#groupOf.set(member, merged);
     const emitted = this.emit(merged);
-    if (emitted && this.#fits(emitted)) {
+    if (emitted && this.#fits(merged, emitted)) {
       this.#order.merge([a, b], merged);
       return merged;
     }
@@ -137,11 +147,30 @@ class Fuser {
     return undefined;
   }
 
-  #fits({ kernel, inputs, outputs }: EmittedKernel): boolean {
-    const buffers = new Set(inputs).size + outputs.length + (readsScalars(kernel) ? 1 : 0);
-    const epilogue =
-      kernel.core && kernel.core.op !== "reduce" ? kernel.body.filter(({ kind }) => kind === "apply").length : 0;
-    return buffers <= this.#options.maxKernelBuffers && epilogue <= EPILOGUE_LIMIT;
+  #fits(group: Group, { kernel, inputs, outputs }: EmittedKernel): boolean {
+    const inPlace = outputs.filter((output, o) => this.#updatesInPlace(group, kernel, inputs, output, o)).length;
+    const buffers = new Set(inputs).size + outputs.length - inPlace + (readsScalars(kernel) ? 1 : 0);
+    const epilogue = operandsOf(kernel).length > 0 ? kernel.body.filter(({ kind }) => kind === "apply").length : 0;
+    return buffers <= this.#options.maxKernelBuffers && epilogue <= EPILOGUE_LIMIT && this.#isStageable(kernel);
+  }
+
+  #isStageable({ core, domain, inputs, outputs }: Kernel): boolean {
+    if (core?.op !== "stages") return true;
+    const types = [...inputs, ...outputs.map(({ type }) => type)];
+    return (
+      elementCount(core.reduced) <= longestRow(elementCount(domain)) &&
+      types.every(({ shape }) => elementCount(shape) * 4 <= this.#options.maxWholeBytes)
+    );
+  }
+
+  /** Whether an output is sure to take the buffer of the Variable it replaces: all other readers of it come before. */
+  #updatesInPlace(group: Group, kernel: Kernel, inputs: readonly Tensor[], output: Tensor, index: number): boolean {
+    const leaf = this.#options.oldValueOf.get(output);
+    if (!leaf || !overwritableInputs(kernel, index).includes(inputs.indexOf(leaf))) return false;
+    return [...(this.#users.get(leaf) ?? [])].every((user) => {
+      const reader = this.#groupOf.get(user) as Group;
+      return reader === group || this.#order.reaches(group, reader, true);
+    });
   }
 
   /** Elementwise groups into the group before them. */
@@ -184,19 +213,50 @@ class Fuser {
     }
   }
 
+  /** Reductions with what needs them: further reductions of the same space, and elementwise groups over it or its rows. */
+  mergeStages(): void {
+    for (const start of this.groups.sort(byAge)) {
+      let group = this.#groupOf.get(start.members[0]) as Group;
+      if (group.cores[0]?.op.family !== "reduce") continue;
+      const refused = new Set<Group>();
+      for (;;) {
+        const next = [...this.#dependents(group)]
+          .sort(byAge)
+          .find(
+            (user) => !refused.has(user) && this.#followsRows(group, user) && !this.#order.reaches(user, group, false),
+          );
+        if (!next) break;
+        const merged = this.#tryMerge(group, next);
+        if (merged) group = merged;
+        else refused.add(next);
+      }
+    }
+  }
+
+  #followsRows(group: Group, user: Group): boolean {
+    const [core] = group.cores;
+    if (user.cores.length > 0) return this.#sameSpace(core, user.cores[0]);
+    return user.members.every(({ size }) => size === core.size || size === core.inputs[0].size);
+  }
+
+  #sameSpace(a: Tensor, b: Tensor): boolean {
+    return (
+      a.op.family === "reduce" &&
+      b.op.family === "reduce" &&
+      sameShape((a.attrs as ReduceAttrs).axes, (b.attrs as ReduceAttrs).axes) &&
+      sameShape(a.inputs[0].shape, b.inputs[0].shape)
+    );
+  }
+
   #siblings(a: Group, b: Group, shared: Tensor): boolean {
     if (a === b) return false;
     if (a.cores.length === 0 && b.cores.length === 0) {
-      return groupSize(a) === groupSize(b) && elementCount(shared.shape) === groupSize(a);
+      const size = groupSize(a);
+      return groupSize(b) === size && (shared.size === size || size <= SMALL);
     }
     const [x, y] = [a.cores[0], b.cores[0]];
-    if (x?.op.family !== "reduce" || y?.op.family !== "reduce") return false;
-    const sameAxes = sameShape((x.attrs as ReduceAttrs).axes, (y.attrs as ReduceAttrs).axes);
     return (
-      sameAxes &&
-      sameShape(x.inputs[0].shape, y.inputs[0].shape) &&
-      a.members.includes(x) &&
-      elementCount(shared.shape) === x.inputs[0].size
+      x !== undefined && y !== undefined && this.#sameSpace(x, y) && elementCount(shared.shape) === x.inputs[0].size
     );
   }
 }
@@ -211,6 +271,7 @@ export function fuse(graph: Graph, slotOf: (hostScalar: Tensor) => number, optio
     fuser.mergeDown();
     fuser.mergeAcross();
     fuser.mergeDown();
+    fuser.mergeStages();
   }
   return fuser.groups.map((group) => {
     const emitted = fuser.emit(group);

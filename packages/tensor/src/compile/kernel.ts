@@ -50,6 +50,23 @@ export interface ReduceCore {
   readonly reductions: readonly { readonly op: ReductionName; readonly expression: number }[];
 }
 
+/**
+ * Reductions over one space that need each other's results, e.g. a variance after its mean, and tensors of the whole
+ * space made from them, e.g. what a batch norm returns. For each index of the domain the stages run one after another;
+ * results count over all of them. All tensors are read whole (no windows).
+ */
+export interface StagesCore {
+  readonly op: "stages";
+  readonly reduced: readonly number[];
+  readonly stages: readonly Stage[];
+}
+
+/** One pass over [...kernel.domain, ...reduced]; its `core` expressions are results of earlier stages. */
+export interface Stage {
+  readonly body: readonly Expression[];
+  readonly reductions: readonly { readonly op: ReductionName; readonly expression: number }[];
+}
+
 /** A core op with its operands: kernel inputs 0..operands-1, dense, in the op's own shapes. One result. */
 export interface OpCore<Name extends CoreName = CoreName> {
   readonly op: Name;
@@ -60,7 +77,7 @@ export interface OpCore<Name extends CoreName = CoreName> {
   readonly result: TensorType;
 }
 
-export type Core = ReduceCore | { [Name in CoreName]: OpCore<Name> }[CoreName];
+export type Core = ReduceCore | StagesCore | { [Name in CoreName]: OpCore<Name> }[CoreName];
 
 export interface Kernel {
   /** E.g. `student.fc1 matmul+add+relu`. */
@@ -73,8 +90,49 @@ export interface Kernel {
   readonly domain: readonly number[];
   readonly core: Core | undefined;
   readonly body: readonly Expression[];
-  /** Each output is dense over the domain (its type keeps the tensor's own shape) and stores the value of one expression. */
-  readonly outputs: readonly { readonly type: TensorType; readonly expression: number }[];
+  readonly outputs: readonly KernelOutput[];
+}
+
+/** A tensor that a kernel stores: dense over the domain, the value of one expression of its body. */
+export interface KernelOutput {
+  /** The tensor's own shape, with as many elements as the domain (or, if wide, the whole space). */
+  readonly type: TensorType;
+  readonly expression: number;
+  /** Of a `stages` core: stored during a stage, over its whole space at `view`; `expression` is one of the stage's body. */
+  readonly wide?: { readonly stage: number; readonly view: View };
+}
+
+/** Expressions that a kernel evaluates over more than its domain, a body for each pass. */
+export function innerBodies({ core }: Kernel): (readonly Expression[])[] {
+  if (core?.op === "reduce") return [core.body];
+  return core?.op === "stages" ? core.stages.map(({ body }) => body) : [];
+}
+
+/** Sizes of the dimensions that a kernel's core reduces away. */
+export function reducedSizes({ core }: Kernel): readonly number[] {
+  return core?.op === "reduce" || core?.op === "stages" ? core.reduced : [];
+}
+
+/** Whether a core is an op with operands of its own. */
+export function isOpCore(core: Core | undefined): core is { [Name in CoreName]: OpCore<Name> }[CoreName] {
+  return core !== undefined && core.op !== "reduce" && core.op !== "stages";
+}
+
+/** Operands of a kernel's core op; they are its first inputs. */
+export function operandsOf({ core }: Kernel): readonly TensorType[] {
+  return isOpCore(core) ? core.operands : [];
+}
+
+/** The views of expressions, in order. */
+export function viewsOf(expressions: readonly Expression[]): View[] {
+  return expressions.flatMap((expression) => ("view" in expression ? [expression.view] : []));
+}
+
+/** The same expressions with every view replaced. */
+export function mapViews(expressions: readonly Expression[], change: (view: View) => View): Expression[] {
+  return expressions.map((expression) =>
+    "view" in expression ? { ...expression, view: change(expression.view) } : expression,
+  );
 }
 
 /** Whether a view walks its domain element by element from 0. */
@@ -85,23 +143,44 @@ export function isIdentity(view: View, domain: readonly number[]): boolean {
 }
 
 /**
- * Inputs that an output may overwrite: same number of elements as the domain and every load of them,
- * in the whole kernel, is the identity over the output domain.
+ * Inputs that output number `output` may overwrite: those of as many elements that the kernel reads nowhere but where
+ * the output is stored, and not after it is.
  */
-export function overwritableInputs(kernel: Kernel): number[] {
-  const count = elementCount(kernel.domain);
-  const operandCount = kernel.core && kernel.core.op !== "reduce" ? kernel.core.operands.length : 0;
-  const prologue = kernel.core?.op === "reduce" ? kernel.core.body : [];
+export function overwritableInputs(kernel: Kernel, output: number): number[] {
+  const { wide } = kernel.outputs[output];
+  const still = reducedSizes(kernel);
+  const count = elementCount([...kernel.domain, ...(wide ? still : [])]);
+  const space = [...kernel.domain, ...still];
+  const operands = operandsOf(kernel).length;
+  const loads = (body: readonly Expression[], input: number): View[] =>
+    body.flatMap((expression) => (expression.kind === "load" && expression.input === input ? [expression.view] : []));
   return kernel.inputs.flatMap((type, input) => {
-    if (input < operandCount || type.dtype === "u8" || elementCount(type.shape) !== count) return [];
-    if (prologue.some((expression) => expression.kind === "load" && expression.input === input)) return [];
-    const loads = kernel.body.filter((expression) => expression.kind === "load" && expression.input === input);
-    return loads.every((load) => load.kind === "load" && isIdentity(load.view, kernel.domain)) ? [input] : [];
+    if (input < operands || type.dtype === "u8" || elementCount(type.shape) !== count) return [];
+    const own = loads(kernel.body, input);
+    const inner = innerBodies(kernel).map((body) => loads(body, input));
+    if (wide) {
+      const same = inner.slice(0, wide.stage + 1).flat();
+      const later = [...own, ...inner.slice(wide.stage + 1).flat()];
+      return later.length === 0 && same.every((view) => sameView(view, wide.view, space)) ? [input] : [];
+    }
+    // the members of a team read a row at different times, but the row's own output is stored after all of them
+    if (kernel.core?.op === "reduce" && inner.flat().length > 0) return [];
+    const rows = inner.flat().every(({ offset, strides }) => {
+      const rest = strides.slice(kernel.domain.length);
+      return (
+        rest.every((stride, d) => stride === 0 || still[d] === 1) &&
+        isIdentity({ offset, strides: strides.slice(0, kernel.domain.length) }, kernel.domain)
+      );
+    });
+    return rows && own.every((view) => isIdentity(view, kernel.domain)) ? [input] : [];
   });
+}
+
+function sameView(a: View, b: View, sizes: readonly number[]): boolean {
+  return a.offset === b.offset && sizes.every((size, axis) => size === 1 || a.strides[axis] === b.strides[axis]);
 }
 
 /** Whether the kernel reads host scalars. */
 export function readsScalars(kernel: Kernel): boolean {
-  const prologue = kernel.core?.op === "reduce" ? kernel.core.body : [];
-  return [...prologue, ...kernel.body].some((expression) => expression.kind === "scalar");
+  return [...innerBodies(kernel), kernel.body].flat().some((expression) => expression.kind === "scalar");
 }

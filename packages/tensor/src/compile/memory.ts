@@ -134,9 +134,9 @@ export function place(kernels: readonly EmittedKernel[], graph: Graph, context: 
 
   kernels.forEach(({ kernel, inputs, outputs }, position) => {
     const sources = inputs.map((input) => (isBufferLeaf(input) ? leafBuffer(input) : (bufferOf.get(input) as number)));
-    const overwritable = overwritableInputs(kernel);
     const reused = new Set<number>();
-    const targets = outputs.map((output) => {
+    const targets = outputs.map((output, o) => {
+      const overwritable = overwritableInputs(kernel, o);
       const leaf = oldValueOf.get(output);
       if (leaf) {
         const target = leafBuffer(leaf);

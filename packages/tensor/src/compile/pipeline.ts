@@ -42,11 +42,6 @@ export function compileGraph(graph: Graph, backend: Backend, options: CompileOpt
   );
   const tensors = topological(simple);
   const hostScalars = tensors.filter(({ op }) => op.name === "hostScalar");
-  const kernels = fuse(simple, (tensor) => hostScalars.indexOf(tensor), {
-    maxKernelBuffers: backend.limits.maxKernelBuffers,
-    merge: options.fuse !== false,
-  });
-
   const leafOfVariable = new Map<Variable, Tensor>();
   for (const tensor of tensors)
     if (tensor.op.name === "variable") leafOfVariable.set((tensor.attrs as { variable: Variable }).variable, tensor);
@@ -56,6 +51,12 @@ export function compileGraph(graph: Graph, backend: Backend, options: CompileOpt
       leafOfVariable.get(variable) ?? create(leaves.variable, [], { variable }),
     ]),
   );
+  const kernels = fuse(simple, (tensor) => hostScalars.indexOf(tensor), {
+    maxKernelBuffers: backend.limits.maxKernelBuffers,
+    maxWholeBytes: backend.limits.maxWholeBytes,
+    oldValueOf,
+    merge: options.fuse !== false,
+  });
   const bytesOf = ({ shape, dtype }: TensorType) =>
     Math.ceil((elementCount(shape) * elementBytes(dtype, backend.precision)) / 4) * 4;
   const placed = place(schedule(kernels, oldValueOf), simple, {

@@ -143,6 +143,8 @@ export function kernelFlops({ core, domain }: Kernel): number {
       return convProducts(convWeightGradSizes(core.operands, core.attrs as CoreAttrs["conv2dWeightGrad"]));
     case "reduce":
       return elementCount(domain) * elementCount(core.reduced);
+    case "stages":
+      return elementCount(domain) * elementCount(core.reduced) * core.stages.length;
     default:
       return elementCount(domain);
   }

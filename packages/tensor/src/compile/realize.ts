@@ -1,7 +1,8 @@
 /**
  * Realize: decide which tensors get a buffer. Everything else is recomputed inside the kernels that read
- * it. Roots, operands and results of cores and reductions are realized; an elementwise tensor is when many
- * use it and it is dear, when a broadcast would repeat its work, or when a kernel would read too many buffers.
+ * it. Roots, operands and results of cores and reductions are realized; an elementwise tensor is when it ends a core's
+ * epilogue, when many use it and it is dear, when a broadcast would repeat its work, or when a kernel would read too
+ * many buffers.
  */
 import type { ElementwiseName } from "../ops/elementwise.ts";
 import { elementCount } from "../shape.ts";
@@ -29,6 +30,9 @@ const costs: Partial<Record<ElementwiseName, number>> = {
 
 /** With several users, a tensor this dear is stored rather than recomputed: a load and a store cost about as much. */
 const RECOMPUTE_LIMIT = 6;
+
+/** A broadcast of a row may repeat this much work: storing it would cost a kernel's buffer, and a load all the same. */
+const REPEAT_LIMIT = 1;
 
 /** Leaves that have a buffer of their own. */
 export function isBufferLeaf(tensor: Tensor): boolean {
@@ -64,6 +68,7 @@ export function realize(graph: Graph, maxLoads: number): Set<Tensor> {
     if (tensor.op.family === "core")
       for (const input of tensor.inputs) if (!isBufferLeaf(aliasOf(input))) realized.add(aliasOf(input));
   }
+  for (const tensor of tensors) if (tensor.op.family === "core") realized.add(afterEpilogue(tensor, users));
 
   const cones = new Map<Tensor, Cone>();
   const coneOf = (tensor: Tensor): Cone => {
@@ -89,11 +94,33 @@ export function realize(graph: Graph, maxLoads: number): Set<Tensor> {
     const cost = own + tensor.inputs.reduce((sum, input) => sum + coneOf(input).cost, 0);
     cones.set(tensor, { cost, loads });
     if (tensor.op.family !== "elementwise" || loads.size === 0) continue;
-    const repeats = repeatedBy(tensor, users);
+    const repeats = (cost > REPEAT_LIMIT || tensor.size === 1) && repeatedBy(tensor, users);
     const dear = (users.get(tensor)?.length ?? 0) > 1 && cost > RECOMPUTE_LIMIT;
     if (repeats || dear) realized.add(tensor);
   }
   return realized;
+}
+
+/** Longer chains after a core stay with their readers. */
+const EPILOGUE_LENGTH = 8;
+
+/**
+ * What is left of a core's result after the elementwise work that alone reads it: the core's kernel stores that for
+ * nothing, and readers need not repeat the work, nor load what it reads (bias, mask).
+ */
+function afterEpilogue(core: Tensor, users: ReadonlyMap<Tensor, readonly Tensor[]>): Tensor {
+  let last = core;
+  let tensor = core;
+  for (let length = 0; length < EPILOGUE_LENGTH; ) {
+    const [user, ...others] = users.get(tensor) ?? [];
+    if (!user || others.length > 0 || user.size !== core.size) break;
+    if (user.op.family === "elementwise") {
+      last = user;
+      length++;
+    } else if (user.op.name !== "reshape") break;
+    tensor = user;
+  }
+  return last;
 }
 
 /** Whether some user, seen through reshapes, broadcasts the tensor to more elements. */
