@@ -8,7 +8,7 @@ import { elementCount, sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { type EmitContext, type EmittedKernel, emit, type Group, groupSize } from "./emit.ts";
 import { type Graph, roots, topological } from "./graph.ts";
-import { type Kernel, operandsOf, overwritableInputs, readsScalars } from "./kernel.ts";
+import { type Kernel, mayOverwrite, operandsOf, readsScalars } from "./kernel.ts";
 import { Order } from "./order.ts";
 import { aliasOf, isBufferLeaf, realize } from "./realize.ts";
 
@@ -26,6 +26,9 @@ export interface FuseOptions {
 /** Longer epilogues of a matmul or convolution make its unrolled stores slow to compile. */
 const EPILOGUE_LIMIT = 16;
 
+/** Buffers that an epilogue may read beside what its core reads and makes. */
+const MOST_OTHER_READS = 6;
+
 /** Elements up to which elementwise groups merge that share no more than a scalar: a dispatch costs more than they do. */
 const SMALL = 4096;
 
@@ -41,6 +44,7 @@ class Fuser {
   /** A group never changes: merging makes a new one. */
   readonly #groupNeeds = new WeakMap<Group, readonly Tensor[]>();
   readonly #users = new Map<Tensor, Set<Tensor>>();
+  readonly #readersAfter = new Map<Tensor, Set<Tensor>>();
   readonly #order: Order<Group>;
   readonly #roots: ReadonlySet<Tensor>;
   readonly #context: EmitContext;
@@ -166,11 +170,27 @@ class Fuser {
   /** Whether an output is sure to take the buffer of the Variable it replaces: all other readers of it come before. */
   #updatesInPlace(group: Group, kernel: Kernel, inputs: readonly Tensor[], output: Tensor, index: number): boolean {
     const leaf = this.#options.oldValueOf.get(output);
-    if (!leaf || !overwritableInputs(kernel, index).includes(inputs.indexOf(leaf))) return false;
-    return [...(this.#users.get(leaf) ?? [])].every((user) => {
-      const reader = this.#groupOf.get(user) as Group;
-      return reader === group || this.#order.reaches(group, reader, true);
-    });
+    const input = leaf ? inputs.indexOf(leaf) : -1;
+    if (!leaf || input < 0 || !mayOverwrite(kernel, index, input)) return false;
+    return [...this.#laterReaders(output, leaf)].every((reader) => group.members.includes(reader));
+  }
+
+  /** Tensors that read the old value of a Variable but are not needed for its new one. */
+  #laterReaders(output: Tensor, leaf: Tensor): ReadonlySet<Tensor> {
+    let readers = this.#readersAfter.get(output);
+    if (!readers) {
+      readers = new Set(this.#users.get(leaf));
+      const seen = new Set<Tensor>();
+      const pending = [output];
+      for (let tensor = pending.pop(); tensor && readers.size > 0; tensor = pending.pop()) {
+        if (seen.has(tensor)) continue;
+        seen.add(tensor);
+        readers.delete(tensor);
+        pending.push(...(this.#needs.get(tensor) ?? []));
+      }
+      this.#readersAfter.set(output, readers);
+    }
+    return readers;
   }
 
   /** Elementwise groups into the group before them. */
@@ -185,11 +205,17 @@ class Fuser {
         (a, b) => Number(b.cores.length > 0) - Number(a.cores.length > 0) || b.members[0].id - a.members[0].id,
       );
       for (const other of before) {
-        if (other.cores.length > 0 && group.cores.length > 0) continue;
+        if (other.cores.length > 0 && (group.cores.length > 0 || this.#readsMore(group, other))) continue;
         if (this.#order.reaches(group, other, false)) continue;
         group = this.#tryMerge(other, group) ?? group;
       }
     }
+  }
+
+  /** Whether a group reads so much else that it is no epilogue: an update reads its Variable, two moments and a flag. */
+  #readsMore(group: Group, other: Group): boolean {
+    const known = new Set([...other.members, ...this.needs(other)]);
+    return this.needs(group).filter((need) => !known.has(need)).length > MOST_OTHER_READS;
   }
 
   /** Groups side by side that read the same elements: elementwise with elementwise, reductions with reductions. */
@@ -220,17 +246,26 @@ class Fuser {
       if (group.cores[0]?.op.family !== "reduce") continue;
       const refused = new Set<Group>();
       for (;;) {
-        const next = [...this.#dependents(group)]
-          .sort(byAge)
-          .find(
-            (user) => !refused.has(user) && this.#followsRows(group, user) && !this.#order.reaches(user, group, false),
-          );
+        const next = this.#stageCandidates(group).find((other) => !refused.has(other));
         if (!next) break;
         const merged = this.#tryMerge(group, next);
         if (merged) group = merged;
         else refused.add(next);
       }
     }
+  }
+
+  /** Groups that may join a group of reductions: those that save the most traffic first. */
+  #stageCandidates(group: Group): Group[] {
+    const [{ size }] = group.cores;
+    const after = [...this.#dependents(group)].filter(
+      (user) => this.#followsRows(group, user) && !this.#order.reaches(user, group, false),
+    );
+    const before = [...this.#dependencies(group)].filter(
+      (need) => need.cores.length === 0 && groupSize(need) === size && !this.#order.reaches(group, need, false),
+    );
+    const rank = (other: Group) => (other.cores.length > 0 ? 0 : groupSize(other) > size ? 1 : 2);
+    return [...after, ...before].sort((a, b) => rank(a) - rank(b) || byAge(a, b));
   }
 
   #followsRows(group: Group, user: Group): boolean {

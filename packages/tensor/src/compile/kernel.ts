@@ -143,37 +143,39 @@ export function isIdentity(view: View, domain: readonly number[]): boolean {
 }
 
 /**
- * Inputs that output number `output` may overwrite: those of as many elements that the kernel reads nowhere but where
- * the output is stored, and not after it is.
+ * Whether output number `output` may overwrite an input: it has as many elements, and the kernel reads it nowhere but
+ * where the output is stored, and not after it is.
  */
-export function overwritableInputs(kernel: Kernel, output: number): number[] {
+export function mayOverwrite(kernel: Kernel, output: number, input: number): boolean {
   const { wide } = kernel.outputs[output];
+  const { domain } = kernel;
   const still = reducedSizes(kernel);
-  const count = elementCount([...kernel.domain, ...(wide ? still : [])]);
-  const space = [...kernel.domain, ...still];
-  const operands = operandsOf(kernel).length;
-  const loads = (body: readonly Expression[], input: number): View[] =>
-    body.flatMap((expression) => (expression.kind === "load" && expression.input === input ? [expression.view] : []));
-  return kernel.inputs.flatMap((type, input) => {
-    if (input < operands || type.dtype === "u8" || elementCount(type.shape) !== count) return [];
-    const own = loads(kernel.body, input);
-    const inner = innerBodies(kernel).map((body) => loads(body, input));
-    if (wide) {
-      const same = inner.slice(0, wide.stage + 1).flat();
-      const later = [...own, ...inner.slice(wide.stage + 1).flat()];
-      return later.length === 0 && same.every((view) => sameView(view, wide.view, space)) ? [input] : [];
-    }
-    // the members of a team read a row at different times, but the row's own output is stored after all of them
-    if (kernel.core?.op === "reduce" && inner.flat().length > 0) return [];
-    const rows = inner.flat().every(({ offset, strides }) => {
-      const rest = strides.slice(kernel.domain.length);
-      return (
-        rest.every((stride, d) => stride === 0 || still[d] === 1) &&
-        isIdentity({ offset, strides: strides.slice(0, kernel.domain.length) }, kernel.domain)
-      );
-    });
-    return rows && own.every((view) => isIdentity(view, kernel.domain)) ? [input] : [];
-  });
+  const { shape, dtype } = kernel.inputs[input];
+  const count = elementCount(domain) * (wide ? elementCount(still) : 1);
+  if (input < operandsOf(kernel).length || dtype === "u8" || elementCount(shape) !== count) return false;
+  const everyLoad = (body: readonly Expression[], fits: (view: View) => boolean) =>
+    body.every((expression) => expression.kind !== "load" || expression.input !== input || fits(expression.view));
+  if (wide) {
+    const space = [...domain, ...still];
+    const same = (view: View) => sameView(view, wide.view, space);
+    const bodies = innerBodies(kernel);
+    return (
+      everyLoad(kernel.body, () => false) &&
+      bodies.every((body, stage) => everyLoad(body, stage <= wide.stage ? same : () => false))
+    );
+  }
+  const own = (view: View) => isIdentity(view, domain);
+  // a team's members read a row at different times, but chained stages store a row's output after all of them
+  const inner = (view: View) =>
+    kernel.core?.op === "stages" &&
+    still.every((size, d) => size === 1 || view.strides[domain.length + d] === 0) &&
+    own({ offset: view.offset, strides: view.strides.slice(0, domain.length) });
+  return everyLoad(kernel.body, own) && innerBodies(kernel).every((body) => everyLoad(body, inner));
+}
+
+/** The inputs that output number `output` may overwrite. */
+export function overwritableInputs(kernel: Kernel, output: number): number[] {
+  return kernel.inputs.flatMap((_, input) => (mayOverwrite(kernel, output, input) ? [input] : []));
 }
 
 function sameView(a: View, b: View, sizes: readonly number[]): boolean {
