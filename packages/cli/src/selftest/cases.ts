@@ -11,6 +11,7 @@ import {
   type OpDefinition,
   type PoolAttrs,
   type ReductionName,
+  softmax,
   Tensor,
 } from "@guidance/tensor";
 import { type Domain, floats, input, integers, type TestInput } from "./values.ts";
@@ -187,9 +188,16 @@ const cores: { readonly [Name in CoreName]: readonly SelfTest[] } = {
   pad: [{ inputs: [input([3, 5], signed, 1)], apply: applyOp(coreOps.pad, { before: [1, 0], after: [0, 2] }) }],
 };
 
+/** Reductions that need each other's results share a kernel of their own kind: greatest value, sum, quotients. */
+const chained: readonly SelfTest[] = [0, 1].map((axis) => ({
+  inputs: [input([37, 301], signed, 1)],
+  apply: ([x]) => softmax(x, axis),
+}));
+
 /** Every op's tests of ordinary values by name. */
 export const selfTests: ReadonlyMap<string, readonly SelfTest[]> = new Map([
   ...Object.entries(cores),
   ...Object.entries(reductions),
+  ["chained reductions", chained] as const,
   ...(Object.keys(domains) as ElementwiseName[]).map((name) => [name, elementwise(name)] as const),
 ]);
