@@ -60,7 +60,10 @@ async function normalization() {
   const shape = [N, C, size, size];
   const image = (salt) => array(data.fill(N * C * size * size, salt), shape);
   const [weight, bias] = [1, 2].map((salt) => array(data.fill(C, salt), [C]));
-  const loss = (leaves, direction) => normalize(...leaves).mul(direction).sum();
+  const loss = (leaves, direction) =>
+    normalize(...leaves)
+      .mul(direction)
+      .sum();
   const run = (x, weight, bias, direction) => {
     const output = normalize(x.ref, weight.ref, bias.ref);
     const [, gradients] = valueAndGrad(loss)([x, weight, bias], direction);
@@ -102,7 +105,7 @@ async function fcn48() {
     classes,
   );
   let parameters = [];
-  let statistics = [];
+  const statistics = [];
   for (let i = 0; i <= layers; i++) {
     const [from, to] = [i === 0 ? inputs : width, i === layers ? classes : width];
     parameters.push(array(data.fcnWeight(from, to, i), [to, from]), np.zeros([to]));
@@ -123,13 +126,20 @@ async function fcn48() {
     return nn.logSoftmax(x).mul(labels).sum().div(-batch);
   };
   const step = jit((parameters, first, second, corrections, images, labels) => {
-    const [value, gradients] = valueAndGrad(loss)(parameters.map((p) => p.ref), images, labels);
+    const [value, gradients] = valueAndGrad(loss)(
+      parameters.map((p) => p.ref),
+      images,
+      labels,
+    );
     const [c1, c2] = [corrections.ref.slice(0), corrections.slice(1)];
     const next = [[], [], []];
     gradients.forEach((gradient, i) => {
       const m = first[i].mul(0.9).add(gradient.ref.mul(0.1));
       const v = second[i].mul(0.999).add(np.square(gradient).mul(0.001));
-      const update = m.ref.div(c1.ref).div(np.sqrt(v.ref.div(c2.ref)).add(1e-8)).mul(learningRate);
+      const update = m.ref
+        .div(c1.ref)
+        .div(np.sqrt(v.ref.div(c2.ref)).add(1e-8))
+        .mul(learningRate);
       next[0].push(parameters[i].sub(update));
       next[1].push(m);
       next[2].push(v);

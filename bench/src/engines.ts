@@ -44,7 +44,10 @@ function pythonWithTorch(): string | undefined {
 export function findPeers(announce: (line: string) => void): Engine[] {
   if (!existsSync(path("../peers/node_modules"))) {
     announce("installing the other engines into bench/peers");
-    execFileSync("npm", ["install", "--no-audit", "--no-fund", "--no-package-lock"], { cwd: peersFolder, stdio: "ignore" });
+    execFileSync("npm", ["install", "--no-audit", "--no-fund", "--no-package-lock"], {
+      cwd: peersFolder,
+      stdio: "ignore",
+    });
   }
   const engines = [
     peer("tfjs webgpu", "tfjs.mjs", "webgpu"),
