@@ -120,6 +120,29 @@ const rows: { readonly [Field in ConfigField]: Row } = {
   baseline: yesOrNo("--baseline", "the same student without guide afterwards", "only the student with guide"),
 };
 
+/** Where a configuration starts from. */
+export interface SetupOptions {
+  readonly preset: string;
+  readonly plugin: readonly string[];
+}
+
+const collect = (value: string, before: readonly string[]): string[] => [...before, value];
+
+/** Adds `--preset` and `--plugin`. */
+export function addSetupOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--preset <preset>", `values to start from: ${Object.keys(presets).join(" or ")}`)
+        .argParser(oneOf(Object.keys(presets)))
+        .default("default"),
+    )
+    .addOption(
+      new Option("--plugin <file>", "module that registers students, guides, similarities, data sets; repeatable")
+        .argParser(collect)
+        .default([], "none"),
+    );
+}
+
 /** The option that sets a field, for messages; the field itself where there is none. */
 export function flagOf(field: string): string {
   return rows[field as ConfigField]?.flags.split(" ")[0] ?? field;

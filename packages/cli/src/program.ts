@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { addDoctor } from "./commands/doctor.ts";
 import { addEval } from "./commands/eval.ts";
+import { addProfile } from "./commands/profile.ts";
 import { addTrain } from "./commands/train.ts";
 
 /** The whole command line, ready to parse. */
@@ -14,6 +15,7 @@ export function buildProgram(): Command {
     .configureOutput({ outputError: (text, write) => write(`${text.trim().replace(/\s*\n\s*/g, " ")}\n`) });
   addTrain(program);
   addEval(program);
+  addProfile(program);
   addDoctor(program);
   return program;
 }

@@ -16,10 +16,12 @@ import { type OpenDeviceOptions, openDevice } from "./adapter/open.ts";
 import { mapMode } from "./adapter/usage.ts";
 import { waitQuietly } from "./adapter/wait.ts";
 import { type Counters, defaultBudget, Memory, type WebGpuBuffer } from "./buffers.ts";
+import type { ProgramContext } from "./encode.ts";
 import type { DeviceTraits } from "./kernels/dispatch.ts";
 import { KernelCache } from "./lowering.ts";
 import { PipelineCache } from "./pipelines.ts";
-import { type ProgramContext, WebGpuProgram } from "./program.ts";
+import { type KernelTimes, profilePlan } from "./profile.ts";
+import { WebGpuProgram } from "./program.ts";
 import { type TraitOptions, traitsOf } from "./traits.ts";
 
 export interface BackendOptions extends TraitOptions {
@@ -131,6 +133,15 @@ export class WebGpuBackend implements Backend {
 
   run(program: Program): Promise<ArrayBuffer[]> {
     return (program as WebGpuProgram).run();
+  }
+
+  /**
+   * Times every call of a plan on buffers of its own, with made-up values: by timestamp queries where the device has
+   * them, else by a submit for each call. Seconds are medians over `rounds` runs.
+   */
+  async profile(plan: Plan, rounds = 5): Promise<KernelTimes> {
+    this.#check("profile");
+    return profilePlan(plan, this.#context, rounds);
   }
 
   onClose(closing: () => void): () => void {

@@ -7,3 +7,4 @@ export { waitQuietly } from "./adapter/wait.ts";
 export { type BackendOptions, createBackend, openBackend, type WebGpuBackend } from "./backend.ts";
 export { type Counters, defaultBudget } from "./buffers.ts";
 export type { DeviceTraits, Dispatch, GeneratedKernel } from "./kernels/dispatch.ts";
+export type { KernelTime, KernelTimes } from "./profile.ts";

@@ -1,39 +1,13 @@
 /**
  * A plan made ready to run. Everything a run needs is made here: pipelines, one uniform buffer with the parameters
- * of all dispatches, bind groups, and a staging buffer per run in flight. A run only encodes and submits.
+ * of all dispatches, bind groups (encode.ts), and a staging buffer per run in flight. A run only encodes and submits.
  */
-import {
-  BackendError,
-  elementBytes,
-  elementCount,
-  type Plan,
-  type PlanCall,
-  type Program,
-  RUNS_IN_FLIGHT,
-} from "@guidance/tensor";
-import type { OpenedDevice } from "./adapter/device.ts";
+import { BackendError, elementBytes, elementCount, type Plan, type Program, RUNS_IN_FLIGHT } from "@guidance/tensor";
 import { mapMode } from "./adapter/usage.ts";
 import { waitQuietly } from "./adapter/wait.ts";
-import type { Counters, Memory, WebGpuBuffer } from "./buffers.ts";
-import type { BindingWindow, Dispatch } from "./kernels/dispatch.ts";
-import type { KernelCache } from "./lowering.ts";
-import type { Pipeline, PipelineCache } from "./pipelines.ts";
+import type { WebGpuBuffer } from "./buffers.ts";
+import { dispatchAll, type EncodedDispatch, encodePlan, type ProgramContext } from "./encode.ts";
 import { estimateSeconds, LONGEST_SUBMIT } from "./throughput.ts";
-
-/** What programs share: the parts of the backend. */
-export interface ProgramContext {
-  readonly opened: OpenedDevice;
-  readonly memory: Memory;
-  readonly counters: Counters;
-  readonly kernels: KernelCache;
-  readonly pipelines: PipelineCache;
-}
-
-interface EncodedDispatch {
-  readonly pipeline: GPUComputePipeline;
-  readonly bindGroup: GPUBindGroup;
-  readonly workgroups: readonly [number, number, number];
-}
 
 /** Dispatches of one submit. */
 type Batch = readonly EncodedDispatch[];
@@ -73,51 +47,9 @@ export class WebGpuProgram implements Program {
 
   /** `buffers[i]` holds `plan.buffers[i]`. Throws BackendError naming the kernel that could not be made. */
   static async prepare(plan: Plan, buffers: readonly WebGpuBuffer[], context: ProgramContext): Promise<WebGpuProgram> {
-    const calls = plan.calls.map((call) => ({
-      call,
-      dispatches: context.kernels.generate(call.kernel, overwritesOf(call)).dispatches,
-    }));
-    const flat = calls.flatMap(({ call, dispatches }) => dispatches.map((dispatch) => ({ call, dispatch })));
-    const pipelines = await Promise.all(
-      flat.map(({ call, dispatch }) => context.pipelines.pipeline(dispatch, call.kernel.label)),
-    );
-
-    const { device, limits } = context.opened;
-    const align = limits.minUniformBufferOffsetAlignment;
-    const offsets: number[] = [];
-    let size = 0;
-    for (const { dispatch } of flat) {
-      offsets.push(size);
-      size += Math.ceil(dispatch.params.byteLength / align) * align;
-    }
-    const made: WebGpuBuffer[] = [];
+    const { calls, params } = await encodePlan(plan, buffers, context);
+    const made: WebGpuBuffer[] = [params];
     try {
-      const params = context.memory.uniform(size, "kernel parameters");
-      made.push(params);
-      const words = new Uint32Array(params.bytes / 4);
-      flat.forEach(({ dispatch }, i) => {
-        words.set(dispatch.params, offsets[i] / 4);
-      });
-      device.pushErrorScope("validation");
-      device.queue.writeBuffer(params.gpu, 0, words);
-      const encoded = flat.map(({ call, dispatch }, i): EncodedDispatch => {
-        const paramsOf = { buffer: params.gpu, offset: offsets[i], size: dispatch.params.byteLength };
-        const bindGroup = createBindGroup(context, {
-          plan,
-          call,
-          dispatch,
-          pipeline: pipelines[i],
-          params: paramsOf,
-          buffers,
-        });
-        return { pipeline: pipelines[i].gpu, bindGroup, workgroups: dispatch.workgroups };
-      });
-      const error = await waitQuietly(device.popErrorScope());
-      if (error)
-        throw new BackendError({
-          what: "prepare",
-          facts: `${context.opened.description} refused a kernel's buffers: ${error.message}`,
-        });
       const outputs = stageOutputs(plan, buffers);
       const bytes = outputs.reduce((sum, output) => Math.max(sum, output.offset + output.bytes), 0);
       const staging = Array.from({ length: RUNS_IN_FLIGHT }, (_, i) => {
@@ -125,11 +57,11 @@ export class WebGpuProgram implements Program {
         made.push(buffer);
         return buffer;
       });
-      const cuts = calls.map(({ call, dispatches }) => ({
-        seconds: estimateSeconds(call.kernel, context.opened.kind),
+      const cuts = calls.map((dispatches, i) => ({
+        seconds: estimateSeconds(plan.calls[i].kernel, context.opened.kind),
         count: dispatches.length,
       }));
-      return new WebGpuProgram(context, cutBatches(encoded, cuts), outputs, params, staging);
+      return new WebGpuProgram(context, cutBatches(calls.flat(), cuts), outputs, params, staging);
     } catch (error) {
       for (const buffer of made) context.memory.free(buffer);
       throw error;
@@ -189,11 +121,7 @@ export class WebGpuProgram implements Program {
       const encoder = device.createCommandEncoder();
       if (batch.length > 0) {
         const pass = encoder.beginComputePass();
-        for (const { pipeline, bindGroup, workgroups } of batch) {
-          pass.setPipeline(pipeline);
-          pass.setBindGroup(0, bindGroup);
-          pass.dispatchWorkgroups(...workgroups);
-        }
+        dispatchAll(pass, batch);
         pass.end();
       }
       if (i === this.#batches.length - 1) {
@@ -222,38 +150,6 @@ export class WebGpuProgram implements Program {
     if (error) throw new BackendError({ what: "run", facts: error.message });
     return bytes;
   }
-}
-
-/** The kernel input that each output overwrites: the one that shares its buffer. */
-function overwritesOf({ inputs, outputs }: PlanCall): (number | undefined)[] {
-  return outputs.map((buffer) => {
-    const input = inputs.indexOf(buffer);
-    return input < 0 ? undefined : input;
-  });
-}
-
-interface BindOptions {
-  readonly plan: Plan;
-  readonly call: PlanCall;
-  readonly dispatch: Dispatch;
-  readonly pipeline: Pipeline;
-  readonly params: GPUBufferBinding;
-  readonly buffers: readonly WebGpuBuffer[];
-}
-
-function createBindGroup({ opened, counters }: ProgramContext, options: BindOptions): GPUBindGroup {
-  const { plan, call, dispatch, pipeline, params, buffers } = options;
-  const resource = ({ buffer, offset, size }: BindingWindow): GPUBufferBinding => {
-    if (buffer.kind === "scalars") return { buffer: buffers[plan.scalarsBuffer].gpu };
-    const table = { input: call.inputs, output: call.outputs, scratch: call.scratch }[buffer.kind];
-    return { buffer: buffers[table[buffer.index]].gpu, offset, size };
-  };
-  counters.bindGroups += 1;
-  return opened.device.createBindGroup({
-    label: call.kernel.label,
-    layout: pipeline.layout,
-    entries: [...dispatch.bindings.map(resource), params].map((bound, binding) => ({ binding, resource: bound })),
-  });
 }
 
 /** Where each output goes in a staging buffer; ranges for reading start at multiples of 8. */

@@ -10,47 +10,32 @@ import {
   InterruptedError,
   loadExperimentData,
   planExperiment,
-  presets,
   RunError,
   runExperiment,
   type TrainConfig,
 } from "@guidance/guidance";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
 import { describeError, Stopped } from "../errors.ts";
 import { Interruption } from "../interrupt.ts";
-import { addConfigOptions, buildConfig, givenConfigFlags, oneOf } from "../options.ts";
+import { addConfigOptions, addSetupOptions, buildConfig, givenConfigFlags, type SetupOptions } from "../options.ts";
 import { hashPlugins, importPlugins } from "../plugins.ts";
 import { progressObserver, showPlan } from "../report/progress.ts";
 import { openScreen, type Screen } from "../report/screen.ts";
 import { caveats, resultTable } from "../report/summary.ts";
 import { lastAdapter, readRun, recordResume, type StoredRun, writeRun } from "./run.ts";
 
-interface TrainOptions extends DeviceOptions {
-  readonly preset: string;
-  readonly plugin: readonly string[];
+interface TrainOptions extends DeviceOptions, SetupOptions {
   readonly name?: string;
   readonly out: string;
   readonly folder?: string;
   readonly resume?: string;
 }
 
-const collect = (value: string, before: readonly string[]): string[] => [...before, value];
-
 export function addTrain(program: Command): void {
-  const command = program
-    .command("train")
-    .description("train a student under a guide, and the same student without")
-    .addOption(
-      new Option("--preset <preset>", `values to start from: ${Object.keys(presets).join(" or ")}`)
-        .argParser(oneOf(Object.keys(presets)))
-        .default("default"),
-    )
-    .addOption(
-      new Option("--plugin <file>", "module that registers students, guides, similarities, data sets; repeatable")
-        .argParser(collect)
-        .default([], "none"),
-    )
+  const command = addSetupOptions(
+    program.command("train").description("train a student under a guide, and the same student without"),
+  )
     .option("--name <name>", "what the run is called (default: the data set)")
     .option("--out <folder>", "folder of all runs and of the guides they share", "runs")
     .option("--folder <folder>", "the folder of this run, which must not exist (default: <out>/<time>-<name>)")

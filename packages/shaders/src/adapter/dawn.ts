@@ -12,8 +12,15 @@ export interface FoundAdapter {
   readonly facts: AdapterFacts;
 }
 
+/** Timestamps are rounded to 65 microseconds for the sake of web pages; a kernel takes less. */
+const exactTimes = "disable-dawn-features=timestamp_quantization";
+
 /** Ways to look for an adapter, by the flags Dawn is created with. */
-const dawnFlags = { system: [], lavapipe: ["adapter=llvmpipe"], swiftshader: [] } satisfies Record<string, string[]>;
+const dawnFlags = {
+  system: [exactTimes],
+  lavapipe: [exactTimes, "adapter=llvmpipe"],
+  swiftshader: [exactTimes],
+} satisfies Record<string, string[]>;
 type Search = keyof typeof dawnFlags;
 
 /**

@@ -1,0 +1,98 @@
+/** What a profile prints: time, arithmetic and traffic of kernels, and the same as a trace for Perfetto or Chrome. */
+import type { KernelTime, KernelTimes } from "@guidance/shaders";
+import { kernelBytes, kernelFlops } from "@guidance/tensor";
+import { percent, table } from "./format.ts";
+
+interface Sum {
+  count: number;
+  seconds: number;
+  flops: number;
+  bytes: number;
+}
+
+/** Sums kernels by a name, the dearest first. */
+function sumBy(calls: readonly KernelTime[], nameOf: (time: KernelTime) => string): [string, Sum][] {
+  const sums = new Map<string, Sum>();
+  for (const time of calls) {
+    const { kernel } = time.call;
+    const sum = sums.get(nameOf(time)) ?? { count: 0, seconds: 0, flops: 0, bytes: 0 };
+    sum.count += 1;
+    sum.seconds += time.seconds;
+    sum.flops += kernelFlops(kernel);
+    sum.bytes += kernelBytes(kernel);
+    sums.set(nameOf(time), sum);
+  }
+  return [...sums].sort(([, a], [, b]) => b.seconds - a.seconds);
+}
+
+const kindOf = ({ call: { kernel, family } }: KernelTime) => {
+  const op = kernel.core?.op ?? "map";
+  return family === op ? op : `${op} ${family}`;
+};
+const layerOf = ({ call: { kernel } }: KernelTime) => kernel.path || "no layer";
+
+/** Rows beyond this are summed up in one. */
+const MOST_ROWS = 30;
+
+function sumTable(title: string, sums: readonly [string, Sum][], total: number): string {
+  const shown = sums.slice(0, MOST_ROWS);
+  const rest = sums.slice(MOST_ROWS);
+  if (rest.length > 0) {
+    const add = (key: keyof Sum) => rest.reduce((sum, [, each]) => sum + each[key], 0);
+    const other = { count: add("count"), seconds: add("seconds"), flops: add("flops"), bytes: add("bytes") };
+    shown.push([`${rest.length} more`, other]);
+  }
+  return table([
+    [title, "kernels", "time", "share", "GFLOP/s", "GB/s"],
+    ...shown.map(([name, { count, seconds, flops, bytes }]) => [
+      name,
+      String(count),
+      `${(seconds * 1e3).toFixed(3)} ms`,
+      percent(seconds / total),
+      (flops / seconds / 1e9).toFixed(1),
+      (bytes / seconds / 1e9).toFixed(1),
+    ]),
+  ]);
+}
+
+/** The profile as text: by kind of kernel, by layer, and each of the dearest. */
+export function profileText({ method, calls }: KernelTimes): string {
+  const total = calls.reduce((sum, { seconds }) => sum + seconds, 0);
+  const measured =
+    method === "timestamps"
+      ? "timestamps of the device around each kernel"
+      : "each kernel on its own, submitting and waiting included: this device has no timestamp queries";
+  return [
+    `${calls.length} kernels, ${(total * 1e3).toFixed(1)} ms together (${measured})`,
+    sumTable("kind", sumBy(calls, kindOf), total),
+    sumTable("layer", sumBy(calls, layerOf), total),
+    sumTable("kernel, with its layer", sumBy(calls, ({ call }) => call.kernel.label), total),
+  ].join("\n\n");
+}
+
+/** Trace events as Chrome's about:tracing and ui.perfetto.dev read them, a line of events for each kind of kernel. */
+export function profileTrace({ calls }: KernelTimes): string {
+  const kinds = [...new Set(calls.map(kindOf))];
+  const names = kinds.map((name, tid) => ({ ph: "M", name: "thread_name", pid: 0, tid, args: { name } }));
+  const events = calls.map((time) => {
+    const { kernel } = time.call;
+    const [flops, bytes] = [kernelFlops(kernel), kernelBytes(kernel)];
+    return {
+      ph: "X",
+      name: kernel.label,
+      cat: kindOf(time),
+      pid: 0,
+      tid: kinds.indexOf(kindOf(time)),
+      ts: time.start * 1e6,
+      dur: time.seconds * 1e6,
+      args: {
+        layer: kernel.path,
+        "GFLOP/s": flops / time.seconds / 1e9,
+        "GB/s": bytes / time.seconds / 1e9,
+        inputs: kernel.inputs.map(({ shape }) => shape.join("x")).join(" "),
+        outputs: kernel.outputs.map(({ type }) => type.shape.join("x")).join(" "),
+      },
+    };
+  });
+  return JSON.stringify({ traceEvents: [...names, ...events], displayTimeUnit: "ms" });
+}
