@@ -10,6 +10,10 @@ import { type CommandOptions, type CommandResult, run } from "../support/command
 
 const command = fileURLToPath(new URL("../../packages/cli/bin/guidance.mjs", import.meta.url));
 
+/** What was tuned on this machine is no part of a test. */
+process.env.GUIDANCE_CACHE = mkdtempSync(join(tmpdir(), "guidance-cache-"));
+afterAll(() => rmSync(process.env.GUIDANCE_CACHE as string, { recursive: true, force: true }));
+
 /** Runs `guidance` to its end. */
 export function guidance(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
   return run(process.execPath, [command, ...args], options);

@@ -1,8 +1,9 @@
 /** Opens the backend a command runs on. */
-import { defaultBudget, deviceChoices, openBackend, type WebGpuBackend } from "@guidance/shaders";
+import { createBackend, defaultBudget, deviceChoices, openDevice, type WebGpuBackend } from "@guidance/shaders";
 import { type Backend, cpuBackend, ValueError } from "@guidance/tensor";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { oneOf } from "./options.ts";
+import { type Choices, readChoices } from "./tuning.ts";
 
 /** What `--device` takes: WebGPU adapters, and the reference backend. */
 export const devices = [...deviceChoices, "cpu"] as const;
@@ -56,8 +57,16 @@ function deviceOfEnvironment(): Device {
   });
 }
 
-/** Opens the device asked for; throws where there is none, saying what to install. */
-export async function open({ device = deviceOfEnvironment(), budget }: DeviceOptions): Promise<Opened> {
+/** The device asked for, by option or environment. */
+export const deviceOf = ({ device }: DeviceOptions): Device => device ?? deviceOfEnvironment();
+
+/**
+ * Opens the device asked for, with the kernels it was tuned to or those given; throws where there is none, saying what
+ * to install.
+ */
+export async function open(options: DeviceOptions, choices?: Choices): Promise<Opened> {
+  const device = deviceOf(options);
+  const { budget } = options;
   if (device === "cpu") {
     // its memory is the machine's, as a software adapter's is
     const budgetBytes = budget === undefined ? defaultBudget(true) : budget * 1e9;
@@ -66,7 +75,11 @@ export async function open({ device = deviceOfEnvironment(), budget }: DeviceOpt
       hint: "this is the reference backend; --device auto takes a GPU or a software WebGPU device",
     };
   }
-  const webgpu = await openBackend({ device, ...(budget === undefined ? {} : { budgetBytes: budget * 1e9 }) });
-  const { hint } = webgpu.opened;
+  const opened = await openDevice({ device });
+  const { hint } = opened;
+  const webgpu = createBackend(opened, {
+    choices: choices ?? (await readChoices(opened, (line) => console.error(line))),
+    ...(budget === undefined ? {} : { budgetBytes: budget * 1e9 }),
+  });
   return { backend: webgpu, webgpu, ...(hint === undefined ? {} : { hint }) };
 }

@@ -4,6 +4,7 @@ import { addDoctor } from "./commands/doctor.ts";
 import { addEval } from "./commands/eval.ts";
 import { addProfile } from "./commands/profile.ts";
 import { addTrain } from "./commands/train.ts";
+import { addTune } from "./commands/tune.ts";
 
 /** The whole command line, ready to parse. */
 export function buildProgram(): Command {
@@ -16,6 +17,7 @@ export function buildProgram(): Command {
   addTrain(program);
   addEval(program);
   addProfile(program);
+  addTune(program);
   addDoctor(program);
   return program;
 }

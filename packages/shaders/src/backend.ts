@@ -17,12 +17,14 @@ import { mapMode } from "./adapter/usage.ts";
 import { waitQuietly } from "./adapter/wait.ts";
 import { type Counters, defaultBudget, Memory, type WebGpuBuffer } from "./buffers.ts";
 import type { ProgramContext } from "./encode.ts";
+import { choicesName } from "./kernels/choices.ts";
 import type { DeviceTraits } from "./kernels/dispatch.ts";
 import { KernelCache } from "./lowering.ts";
 import { PipelineCache } from "./pipelines.ts";
 import { type KernelTimes, profilePlan } from "./profile.ts";
 import { WebGpuProgram } from "./program.ts";
 import { type TraitOptions, traitsOf } from "./traits.ts";
+import { type TunedKernel, tunePlan } from "./tune.ts";
 
 export interface BackendOptions extends TraitOptions {
   /** Most bytes all buffers together may take; default 70 % of free memory on software devices, else unlimited. */
@@ -54,8 +56,10 @@ export class WebGpuBackend implements Backend {
 
   constructor(opened: OpenedDevice, options: BackendOptions = {}) {
     this.opened = opened;
-    this.name = `webgpu ${opened.description}`;
     this.traits = traitsOf(opened, options);
+    const { choices } = this.traits;
+    // other kernels may round otherwise: the name says so wherever devices are compared
+    this.name = `webgpu ${opened.description}${choices?.size ? `, tuned ${choicesName(choices)}` : ""}`;
     const budgetBytes = options.budgetBytes ?? defaultBudget(this.traits.software);
     this.limits = {
       budgetBytes,
@@ -142,6 +146,12 @@ export class WebGpuBackend implements Backend {
   async profile(plan: Plan, rounds = 5): Promise<KernelTimes> {
     this.#check("profile");
     return profilePlan(plan, this.#context, rounds);
+  }
+
+  /** Times the alternatives of every kernel of a plan that has some; `announce` is told each as it is found. */
+  async tune(plan: Plan, announce?: (tuned: TunedKernel) => void): Promise<TunedKernel[]> {
+    this.#check("tune");
+    return tunePlan(plan, this.traits, this.#context, announce);
   }
 
   onClose(closing: () => void): () => void {

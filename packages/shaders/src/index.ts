@@ -8,3 +8,4 @@ export { type BackendOptions, createBackend, openBackend, type WebGpuBackend } f
 export { type Counters, defaultBudget } from "./buffers.ts";
 export type { DeviceTraits, Dispatch, GeneratedKernel } from "./kernels/dispatch.ts";
 export type { KernelTime, KernelTimes } from "./profile.ts";
+export type { TimedChoice, TunedKernel } from "./tune.ts";

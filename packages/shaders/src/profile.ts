@@ -116,7 +116,7 @@ async function measureBySubmits(calls: Calls, { opened: { device } }: ProgramCon
 const CHUNK = 1 << 20;
 
 /** Small numbers in every float that a run reads before it writes it, zeros elsewhere: speed may depend on values. */
-function fillBuffers(
+export function fillBuffers(
   { calls, buffers: planned }: Plan,
   buffers: readonly WebGpuBuffer[],
   context: ProgramContext,

@@ -9,6 +9,8 @@ export interface TraitOptions {
   readonly family?: string;
   /** Chooses kernels as for a CPU device, or as for a GPU, whatever the device is; for tests. */
   readonly software?: boolean;
+  /** What tuning found best on this device, by kernel key. */
+  readonly choices?: ReadonlyMap<string, string>;
 }
 
 /** Browsers give software adapters no kind of their own; their names tell. */
@@ -20,7 +22,10 @@ export function isSoftware({ kind, info }: Pick<OpenedDevice, "kind" | "info">):
   return SOFTWARE_NAMES.test(`${info.vendor} ${info.architecture} ${info.device} ${info.description}`);
 }
 
-export function traitsOf(opened: OpenedDevice, { maxBindingBytes, family, software }: TraitOptions = {}): DeviceTraits {
+export function traitsOf(
+  opened: OpenedDevice,
+  { maxBindingBytes, family, software, choices }: TraitOptions = {},
+): DeviceTraits {
   const { limits } = opened;
   return {
     subgroupSize: opened.subgroupSize ?? 0,
@@ -30,5 +35,6 @@ export function traitsOf(opened: OpenedDevice, { maxBindingBytes, family, softwa
     maxWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
     maxStorageBuffers: limits.maxStorageBuffersPerShaderStage,
     ...(family === undefined ? {} : { family }),
+    ...(choices === undefined ? {} : { choices }),
   };
 }

@@ -26,10 +26,10 @@ export function addEval(program: Command): void {
 
 async function evaluate(folder: string, options: EvalOptions): Promise<void> {
   const { arm, checkpoint, split } = options;
-  const { config, plugins } = await readRun(folder);
+  const { config, plugins, choices } = await readRun(folder);
   await importPlugins(plugins);
   const splits = await loadExperimentData(config);
-  const { backend, hint } = await open(options);
+  const { backend, hint } = await open(options, choices);
   try {
     console.log(`adapter ${backend.name}`);
     if (hint !== undefined) console.log(`hint: ${hint}`);

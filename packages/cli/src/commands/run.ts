@@ -14,6 +14,7 @@ import {
   writeFileAtomic,
 } from "@guidance/guidance";
 import type { Opened } from "../device.ts";
+import { type Choices, toChoices } from "../tuning.ts";
 
 /** Everything needed to build a run's networks and data again. */
 export interface StoredRun {
@@ -22,6 +23,8 @@ export interface StoredRun {
   readonly plugins: readonly string[];
   /** Folder of the guides it shares with other runs. */
   readonly guides: string;
+  /** The kernels it was started with, where tuning chose some; a resumed run takes the same. */
+  readonly choices?: Choices;
 }
 
 const CONFIG = "config.json";
@@ -45,8 +48,13 @@ async function readJson(folder: string, name: string): Promise<JsonObject> {
 export async function readRun(folder: string): Promise<StoredRun> {
   await checkRunFolder(folder);
   const config = checkConfig(await readJson(folder, CONFIG));
-  const { plugins, guides } = await readJson(folder, ENVIRONMENT);
-  return { config, plugins: plugins as string[], guides: join(folder, guides as string) };
+  const { plugins, guides, choices } = await readJson(folder, ENVIRONMENT);
+  return {
+    config,
+    plugins: plugins as string[],
+    guides: join(folder, guides as string),
+    choices: toChoices(choices),
+  };
 }
 
 /** Writes what a new run is started with. */
@@ -54,7 +62,8 @@ export async function writeRun(folder: string, { config, plugins, guides }: Stor
   await writeJson(folder, CONFIG, config as unknown as JsonObject);
   // relative, so that all runs can be moved together
   const shared = relative(folder, guides);
-  await writeJson(folder, ENVIRONMENT, { plugins, guides: shared, starts: [environment(opened)] });
+  const choices = Object.fromEntries(opened.webgpu?.traits.choices ?? []);
+  await writeJson(folder, ENVIRONMENT, { plugins, guides: shared, choices, starts: [environment(opened)] });
 }
 
 /** Adds to the record of a run that it was resumed, and on what. */

@@ -50,7 +50,7 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
   const run = options.resume === undefined ? await newRun(options, command) : await earlierRun(options.resume, command);
   const splits = await loadExperimentData(run.config);
   const started = performance.now();
-  const opened = await open(options);
+  const opened = await open(options, run.choices);
   try {
     screen.line(`adapter ${opened.backend.name}`);
     if (opened.hint !== undefined) screen.line(`hint: ${opened.hint}`);

@@ -66,7 +66,11 @@ export function profileText({ method, calls }: KernelTimes): string {
     `${calls.length} kernels, ${(total * 1e3).toFixed(1)} ms together (${measured})`,
     sumTable("kind", sumBy(calls, kindOf), total),
     sumTable("layer", sumBy(calls, layerOf), total),
-    sumTable("kernel, with its layer", sumBy(calls, ({ call }) => call.kernel.label), total),
+    sumTable(
+      "kernel, with its layer",
+      sumBy(calls, ({ call }) => call.kernel.label),
+      total,
+    ),
   ].join("\n\n");
 }
 

@@ -63,7 +63,7 @@ export function writeSubgroup(shader: ShaderBuilder, part: CorrelationPart): Dis
       ? lines * Math.ceil(correlation.grid[1] / PLACES)
       : Math.ceil((lines * correlation.grid[1]) / PLACES);
   const placeTiles = Math.ceil(lanes / size);
-  const tileRows = chooseTileRows(rows[1] - rows[0], placeTiles, shape, correlation.taps[1]);
+  const tileRows = shader.traits.tileRows ?? chooseTileRows(rows[1] - rows[0], placeTiles, shape, correlation.taps[1]);
   const rowTiles = Math.ceil((rows[1] - rows[0]) / tileRows);
   const subgroupLane = shader.useSubgroups();
   const groups = gridOf(rowTiles * placeTiles, shader.traits);

@@ -54,6 +54,10 @@ export interface DeviceTraits {
   readonly maxStorageBuffers?: number;
   /** Forces a kernel family where it can do the job, e.g. `direct`; for tests and tuning. */
   readonly family?: string;
+  /** Forces the rows of a register tile; for tuning. */
+  readonly tileRows?: number;
+  /** What tuning found best for kernels of some sizes (see choices.ts); others follow the static rules. */
+  readonly choices?: ReadonlyMap<string, string>;
 }
 
 /**

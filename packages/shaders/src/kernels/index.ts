@@ -1,5 +1,6 @@
 /** The kernel table: one line a core. A core without a kernel does not compile. */
 import type { CoreName, Kernel } from "@guidance/tensor";
+import { traitsFor } from "./choices.ts";
 import { generateConv2d, generateConv2dInputGrad } from "./conv2d.ts";
 import { generateConv2dWeightGrad } from "./conv2d-weight-grad.ts";
 import type { DeviceTraits, GeneratedKernel, KernelGenerator } from "./dispatch.ts";
@@ -30,5 +31,5 @@ export function generateKernel(
   overwrites: readonly (number | undefined)[],
   traits: DeviceTraits,
 ): GeneratedKernel {
-  return kernelGenerators[kernel.core?.op ?? "map"](kernel, overwrites, traits);
+  return kernelGenerators[kernel.core?.op ?? "map"](kernel, overwrites, traitsFor(kernel, traits));
 }

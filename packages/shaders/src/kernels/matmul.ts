@@ -94,7 +94,7 @@ function emit(
   const teams = traits.software ? 1 : Math.max(1, 64 / subgroupSize);
   return registerDispatch(
     pass,
-    { team: subgroupSize, rows: rowsOf(M, N, K, 4 * subgroupSize), teams },
+    { team: subgroupSize, rows: traits.tileRows ?? rowsOf(M, N, K, 4 * subgroupSize), teams },
     overwrites,
     traits,
   );
