@@ -1,5 +1,6 @@
 /** The commands and how they take and refuse arguments. */
 import { Command } from "commander";
+import { addBench } from "./commands/bench.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addEval } from "./commands/eval.ts";
 import { addProfile } from "./commands/profile.ts";
@@ -18,6 +19,7 @@ export function buildProgram(): Command {
   addEval(program);
   addProfile(program);
   addTune(program);
+  addBench(program);
   addDoctor(program);
   return program;
 }

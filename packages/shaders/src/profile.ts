@@ -7,6 +7,7 @@ import { bufferUsage, mapMode } from "./adapter/usage.ts";
 import { waitQuietly } from "./adapter/wait.ts";
 import type { WebGpuBuffer } from "./buffers.ts";
 import { dispatchAll, type EncodedDispatch, encodePlan, type ProgramContext } from "./encode.ts";
+import { WebGpuProgram } from "./program.ts";
 
 /** When a call of the plan ran. */
 export interface KernelTime {
@@ -19,6 +20,8 @@ export interface KernelTime {
 export interface KernelTimes {
   /** `timestamps`: taken by the device. `submits`: by the host, each call on its own, waiting included. */
   readonly method: "timestamps" | "submits";
+  /** A whole run as a program runs it, from its submit until its outputs are read: median seconds on the host. */
+  readonly step: number;
   readonly calls: readonly KernelTime[];
 }
 
@@ -45,7 +48,18 @@ export async function profilePlan(plan: Plan, context: ProgramContext, rounds: n
       const seconds = median(runs.map((run) => run[i][1] - run[i][0]));
       return { call, start: median(runs.map((run) => run[i][0] - run[0][0])), seconds };
     });
-    return { method, calls: times };
+    const program = await WebGpuProgram.prepare(plan, buffers.slice(0, plan.buffers.length), context);
+    const steps: number[] = [];
+    try {
+      for (let round = 0; round < rounds; round++) {
+        const start = performance.now();
+        await program.run();
+        steps.push((performance.now() - start) / 1000);
+      }
+    } finally {
+      program.close();
+    }
+    return { method, step: median(steps), calls: times };
   } finally {
     for (const buffer of buffers) context.memory.free(buffer);
   }

@@ -22,7 +22,8 @@ describe("profile", () => {
   it("times every kernel of a plan and frees what it made", async () => {
     const { step, plan } = await product(backend);
     const live = backend.liveBytes;
-    const { method, calls } = await backend.profile(plan, 3);
+    const { method, step: seconds, calls } = await backend.profile(plan, 3);
+    expect(seconds).toBeGreaterThan(0);
     expect(method).toBe(backend.opened.features.has("timestamp-query") ? "timestamps" : "submits");
     expect(calls.map(({ call }) => call)).toEqual(plan.calls);
     for (const { seconds, start } of calls) {

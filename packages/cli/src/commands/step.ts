@@ -2,13 +2,16 @@
 import {
   buildGuide,
   buildStudent,
+  checkConfig,
   guideTask,
   loadExperimentData,
   planTrainingStep,
+  presets,
   setGuideMode,
   studentTask,
+  type TrainConfig,
 } from "@guidance/guidance";
-import type { Backend, Plan } from "@guidance/tensor";
+import { type Backend, formatBytes, LimitError, type Plan } from "@guidance/tensor";
 import { type Command, Option } from "commander";
 import { addDeviceOptions, type DeviceOptions } from "../device.ts";
 import { addConfigOptions, addSetupOptions, buildConfig, oneOf, type SetupOptions } from "../options.ts";
@@ -32,16 +35,45 @@ export function addStepOptions(command: Command): Command {
     .option("--debug", "show stacks of errors");
 }
 
+/** The plan of the notebook's guided step; of its images there are no more than a batch. */
+export async function planNotebookStep(backend: Backend, batch: number): Promise<Plan> {
+  const counts = { train: batch, validation: 1, test: 1 };
+  const synthetic = presets.notebook.synthetic && { ...presets.notebook.synthetic, ...counts };
+  return planGuidedStep(backend, checkConfig({ ...presets.notebook, batchSize: batch, synthetic }));
+}
+
+async function planGuidedStep(backend: Backend, config: TrainConfig): Promise<Plan> {
+  const splits = await loadExperimentData(config);
+  const { model: guide } = buildGuide(config, splits);
+  setGuideMode(guide, config);
+  const task = studentTask(config, splits, buildStudent(config, splits).model, guide);
+  const { plan } = await planTrainingStep(backend, task, config.batchSize);
+  checkPeak(backend, plan);
+  return plan;
+}
+
+/** Throws LimitError where a plan does not fit the budget. */
+function checkPeak({ name, limits }: Backend, { memory }: Plan): void {
+  if (memory.peak <= limits.budgetBytes) return;
+  throw new LimitError({
+    what: "memory",
+    facts: `the step needs ${formatBytes(memory.peak)} and the budget of ${name} is ${formatBytes(limits.budgetBytes)}`,
+    hint: "Take a smaller batch, or raise the budget with --budget",
+  });
+}
+
 /** The plan of the step on a backend; nothing is allocated there. Throws ConfigError for values out of range. */
 export async function planChosenStep(backend: Backend, options: StepOptions, command: Command): Promise<Plan> {
   await importPlugins(options.plugin);
   const config = buildConfig(command, options.preset);
+  if (options.step === "guided") return planGuidedStep(backend, config);
   const splits = await loadExperimentData(config);
-  const { model: guide } = buildGuide(config, splits);
-  if (options.step === "guide")
-    return (await planTrainingStep(backend, guideTask(config, splits, guide), config.guide.batchSize)).plan;
-  setGuideMode(guide, config);
-  const { model: student } = buildStudent(config, splits);
-  const task = studentTask(config, splits, student, options.step === "guided" ? guide : undefined);
-  return (await planTrainingStep(backend, task, config.batchSize)).plan;
+  const task =
+    options.step === "guide"
+      ? guideTask(config, splits, buildGuide(config, splits).model)
+      : studentTask(config, splits, buildStudent(config, splits).model);
+  const batch = options.step === "guide" ? config.guide.batchSize : config.batchSize;
+  const { plan } = await planTrainingStep(backend, task, batch);
+  checkPeak(backend, plan);
+  return plan;
 }

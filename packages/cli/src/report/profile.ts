@@ -55,16 +55,24 @@ function sumTable(title: string, sums: readonly [string, Sum][], total: number):
   ]);
 }
 
+const totalOf = (calls: readonly KernelTime[]) => calls.reduce((sum, { seconds }) => sum + seconds, 0);
+const milliseconds = (seconds: number) => `${(seconds * 1e3).toFixed(1)} ms`;
+
+/** The part of a profile that says what a device does with a step: by kind of kernel. */
+export function kindsText({ calls }: KernelTimes): string {
+  return sumTable("kind", sumBy(calls, kindOf), totalOf(calls));
+}
+
 /** The profile as text: by kind of kernel, by layer, and each of the dearest. */
-export function profileText({ method, calls }: KernelTimes): string {
-  const total = calls.reduce((sum, { seconds }) => sum + seconds, 0);
+export function profileText({ method, step, calls }: KernelTimes): string {
+  const total = totalOf(calls);
   const measured =
     method === "timestamps"
       ? "timestamps of the device around each kernel"
       : "each kernel on its own, submitting and waiting included: this device has no timestamp queries";
   return [
-    `${calls.length} kernels, ${(total * 1e3).toFixed(1)} ms together (${measured})`,
-    sumTable("kind", sumBy(calls, kindOf), total),
+    `a step takes ${milliseconds(step)}\n${calls.length} kernels, ${milliseconds(total)} together (${measured})`,
+    kindsText({ method, step, calls }),
     sumTable("layer", sumBy(calls, layerOf), total),
     sumTable(
       "kernel, with its layer",

@@ -23,8 +23,8 @@ export interface FuseOptions {
   readonly merge: boolean;
 }
 
-/** Longer epilogues of a matmul or convolution make its unrolled stores slow to compile. */
-const EPILOGUE_LIMIT = 16;
+/** Operations an epilogue may have: those of Adam on the sum of two gradients fit. Longer ones take registers from the tile. */
+const EPILOGUE_LIMIT = 24;
 
 /** Buffers that an epilogue may read beside what its core reads and makes. */
 const MOST_OTHER_READS = 6;
