@@ -73,6 +73,7 @@ const square = (
 const table: readonly Case[] = [
   square(2, 16, 16, 16, 3, 1, 1),
   square(3, 5, 12, 40, 3, 1, 1),
+  square(3, 5, 6, 20, 3, 1, 1),
   square(2, 3, 20, 12, 7, 2, 3),
   { x: [2, 2, 9, 15], weight: [6, 5, 4], stride: [2, 2], padding: [0, 3] },
   square(3, 1, 14, 16, 7, 2, 3),

@@ -1,5 +1,5 @@
 /**
- * What both shapes of a convolution by subgroups work with: the tile's frame, where each lane's weights lie, and the
+ * What all shapes of a convolution by subgroups work with: the tile's frame, where each lane's weights lie, and the
  * products of a tile.
  */
 import type { ShaderBuilder } from "./builder.ts";
@@ -14,7 +14,7 @@ export interface WeightRow {
   readonly first?: readonly [string, string];
 }
 
-/** What both shapes work with. */
+/** What all shapes work with. */
 export interface SubgroupFrame {
   readonly shader: ShaderBuilder;
   readonly part: CorrelationPart;

@@ -17,8 +17,11 @@ const MOST_PIXELS = 16;
 /** Workgroups that keep the cores of a software adapter, or a small GPU, busy. */
 const BUSY_GROUPS = 16;
 
+/** `line`: runs along lines. `flat`: runs through planes. `channel`: any places, channels four at a time. */
+export type SubgroupShape = "line" | "flat" | "channel";
+
 export interface SubgroupTile {
-  readonly shape: "line" | "channel";
+  readonly shape: SubgroupShape;
   /** Output channels. */
   readonly rows: number;
   /** Runs of four places a lane owns. */
@@ -40,31 +43,45 @@ export function stretchOf(
   return { before, length, loads: Math.ceil((before + length) / 4) };
 }
 
-/** Whether a correlation takes the `line` shape. */
-export function sumsByLine({ taps, grid, depth, image }: Correlation): boolean {
-  const filled = grid[1] / (PLACES * Math.ceil(grid[1] / PLACES));
-  // 14, 7, 4 wide gain by lines, 2 and 1 wide lose; fewer than four channels would idle in steps of four
-  return (
-    taps[1] <= MOST_LINE_TAPS && (taps[1] > 1 || (taps[1] === 1 && image[1] % 4 === 0)) && (filled > 0.6 || depth < 4)
-  );
+/** Places that exist, as a part of those in runs of four. */
+const filled = (places: number): number => places / (PLACES * Math.ceil(places / PLACES));
+/** Runs less filled than this lose to `channel`: maps of one pixel. */
+const LEAST_FILLED = 0.6;
+
+export function chooseShape({ taps, grid, depth, image, stride }: Correlation): SubgroupShape {
+  // a tap alone shares no pixels, and is worth a run only where four come at once
+  if (taps[1] < 1 || taps[1] > MOST_LINE_TAPS || (taps[1] === 1 && image[1] % 4 !== 0)) return "channel";
+  const same = stride[0] === 1 && stride[1] === 1 && grid[0] === image[0] && grid[1] === image[1];
+  const [byLine, byPlane] = [filled(grid[1]), same ? filled(grid[0] * grid[1]) : 0];
+  // what runs through planes gain by fewer idle places, a tenth of it goes into telling lines apart
+  const shape = byPlane > 1.1 * byLine ? "flat" : "line";
+  // fewer than four channels would idle in steps of four
+  return Math.max(byLine, byPlane) > LEAST_FILLED || depth < 4 ? shape : "channel";
+}
+
+/** Runs of four that cover the places of a part. */
+export function runCount({ correlation: { grid }, images }: CorrelationPart, shape: SubgroupShape): number {
+  const count = images[1] - images[0];
+  if (shape === "line") return count * grid[0] * Math.ceil(grid[1] / PLACES);
+  if (shape === "flat") return count * Math.ceil((grid[0] * grid[1]) / PLACES);
+  return Math.ceil((count * grid[0] * grid[1]) / PLACES);
 }
 
 export function chooseTile(kernel: Kernel, part: CorrelationPart, traits: DeviceTraits): SubgroupTile {
-  const { correlation, images, rows } = part;
-  const { taps, grid, image } = correlation;
-  const vector = image[1] % 4 === 0 && !readsOperands(kernel);
-  const byLine = sumsByLine(correlation);
-  const lines = (images[1] - images[0]) * grid[0];
-  const lanes = byLine ? lines * Math.ceil(grid[1] / PLACES) : Math.ceil((lines * grid[1]) / PLACES);
-  const placeTiles = Math.ceil(lanes / traits.subgroupSize);
+  const { correlation, rows } = part;
+  const { taps, image } = correlation;
+  const shape = chooseShape(correlation);
+  const vector = shape === "line" && image[1] % 4 === 0 && !readsOperands(kernel);
+  const placeTiles = Math.ceil(runCount(part, shape) / traits.subgroupSize);
   const count = rows[1] - rows[0];
-  const pairs = byLine && taps[1] > 1 && 2 * stretchOf(correlation, vector).length <= MOST_PIXELS;
-  // 32 rows of one run against 16 of two: two runs share weights, one row more shares pixels, which vec4s make cheap
-  const most = (byLine && taps[1] > 4) || (pairs && (vector || rowsCollide(correlation))) ? 16 : 32;
+  const pairs = shape !== "channel" && taps[1] > 1 && 2 * stretchOf(correlation, vector).length <= MOST_PIXELS;
+  // two runs share weights, which pays where each lane finds its own far from its neighbours': 16 rows of two, or 32 of one
+  const { row, depth } = correlation.weight;
+  const few = shape !== "channel" && (taps[1] > 4 || (pairs && (row > depth || taps[1] < 3)));
   // phases are one tile: its rows are what they fill
-  const tileRows = traits.tileRows ?? (correlation.phases ? count : chooseRows(count, placeTiles, most));
+  const tileRows = traits.tileRows ?? (correlation.phases ? count : chooseRows(count, placeTiles, few ? 16 : 32));
   const runs = pairs && tileRows <= 16 && Math.ceil(placeTiles / 2) * Math.ceil(count / tileRows) >= 2 ? 2 : 1;
-  return { shape: byLine ? "line" : "channel", rows: tileRows, runs, vector: byLine && vector };
+  return { shape, rows: tileRows, runs, vector };
 }
 
 /** Rows of a tile: as many as the sums' registers allow, fewer where rows or tiles would be idle. */
@@ -75,16 +92,4 @@ function chooseRows(count: number, placeTiles: number, most: number): number {
   }
   if (count > 8 && placeTiles * Math.ceil(count / 16) >= 2) return 16;
   return count <= 4 ? 4 : 8;
-}
-
-/** Lines and ways of a first-level cache of 48 KB. */
-const CACHE = { line: 64, sets: 64, ways: 12 };
-
-/** Whether 32 weight rows do not fit the cache sets they fall into: 512 channels of 3 x 3 fall into two. */
-function rowsCollide({ weight: { row } }: Correlation): boolean {
-  const lines = (4 * row) / CACHE.line;
-  if (!Number.isInteger(lines)) return false;
-  let sets = CACHE.sets;
-  while (sets > 1 && lines % (2 * (CACHE.sets / sets)) === 0) sets /= 2;
-  return 32 > sets * CACHE.ways;
 }

@@ -3,30 +3,27 @@
  * and each weight is loaded by one lane and handed to the others by shuffle. No workgroup memory, no barrier; on CPU
  * adapters, where a load costs ten multiplications, this is many times faster than classic tiles.
  *
- * Two shapes share this frame: `line` (conv2d-subgroup-line.ts) and `channel` (conv2d-subgroup-channel.ts);
- * conv2d-subgroup-tile.ts says which of them a correlation takes, and how large a tile.
+ * Three shapes share this frame: `line`, `flat` and `channel`, each in a file of its own; conv2d-subgroup-tile.ts says which
+ * of them a correlation takes, and how large a tile.
  */
 import type { ShaderBuilder } from "./builder.ts";
 import { sumChannels } from "./conv2d-subgroup-channel.ts";
+import { flatRuns } from "./conv2d-subgroup-flat.ts";
 import { emitWeightRow, type SubgroupFrame } from "./conv2d-subgroup-frame.ts";
-import { sumLines } from "./conv2d-subgroup-line.ts";
-import { chooseTile, PLACES } from "./conv2d-subgroup-tile.ts";
+import { lineRuns } from "./conv2d-subgroup-line.ts";
+import { sumRuns } from "./conv2d-subgroup-runs.ts";
+import { chooseTile, PLACES, runCount, type SubgroupShape, type SubgroupTile } from "./conv2d-subgroup-tile.ts";
 import { bindOperands, type CorrelationPart } from "./conv2d-tile.ts";
-import { emitTileStores } from "./conv2d-tile-store.ts";
+import { emitTileStores, type TileRun } from "./conv2d-tile-store.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { divide } from "./division.ts";
 import { gridOf } from "./grid.ts";
 
 export function writeSubgroup(shader: ShaderBuilder, part: CorrelationPart): Dispatch {
-  const { correlation, images, rows } = part;
+  const { correlation, rows } = part;
   const { subgroupSize: size } = shader.traits;
   const tile = chooseTile(shader.kernel, part, shader.traits);
-  const lines = (images[1] - images[0]) * correlation.grid[0];
-  const lanes =
-    tile.shape === "line"
-      ? lines * Math.ceil(correlation.grid[1] / PLACES)
-      : Math.ceil((lines * correlation.grid[1]) / PLACES);
-  const placeTiles = Math.ceil(lanes / (size * tile.runs));
+  const placeTiles = Math.ceil(runCount(part, tile.shape) / (size * tile.runs));
   const rowTiles = Math.ceil((rows[1] - rows[0]) / tile.rows);
   const lane = shader.useSubgroups();
   const groups = gridOf(rowTiles * placeTiles, shader.traits);
@@ -55,10 +52,16 @@ export function writeSubgroup(shader: ShaderBuilder, part: CorrelationPart): Dis
     rows: tile.rows,
     bound: (bound + 1) * size * tile.runs * PLACES,
   };
-  const runs = tile.shape === "line" ? sumLines(frame, tile) : sumChannels(frame);
+  const runs = sums[tile.shape](frame, tile);
   emitTileStores(shader, part, firstRow, runs, tile.shape === "line");
   return shader.build(size, groups);
 }
+
+const sums: { readonly [Shape in SubgroupShape]: (frame: SubgroupFrame, tile: SubgroupTile) => TileRun[] } = {
+  line: (frame, tile) => sumRuns(frame, lineRuns(frame, tile)),
+  flat: (frame, tile) => sumRuns(frame, flatRuns(frame, tile)),
+  channel: sumChannels,
+};
 
 /** Whether the image is larger than the weight. */
 function sharesImage({ correlation: { images, rows, depth, image, taps } }: CorrelationPart): boolean {

@@ -12,7 +12,7 @@ import { type Correlation, forwardCorrelation, inputGradCorrelations, phasedInpu
 import { writeDirect } from "./conv2d-direct.ts";
 import { convSizesOf } from "./conv2d-sizes.ts";
 import { writeSubgroup } from "./conv2d-subgroup.ts";
-import { sumsByLine } from "./conv2d-subgroup-tile.ts";
+import { chooseShape } from "./conv2d-subgroup-tile.ts";
 import type { CorrelationPart, CorrelationWriter } from "./conv2d-tile.ts";
 import { writeTiled } from "./conv2d-tiled.ts";
 import {
@@ -48,7 +48,7 @@ function fillsTile({ inputs, outputs }: Kernel, phased: Correlation, traits: Dev
     channels > 0 &&
     phased.rows <= MOST_PHASED_ROWS &&
     chooseFamily(traits) === "subgroup" &&
-    sumsByLine(phased) &&
+    chooseShape(phased) !== "channel" &&
     [...inputs, ...outputs.map(({ type }) => type)].every(({ shape, dtype }) =>
       fitsWhole(elementCount(shape), dtype, traits),
     )
