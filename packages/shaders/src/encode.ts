@@ -28,6 +28,8 @@ export interface EncodedDispatch {
 export interface EncodedPlan {
   /** The dispatches of each call of the plan. */
   readonly calls: readonly (readonly EncodedDispatch[])[];
+  /** Those whose shaders no plan had before. */
+  readonly fresh: readonly Dispatch[];
   /** Parameters of all of them; the caller frees it. */
   readonly params: WebGpuBuffer;
 }
@@ -47,6 +49,8 @@ export async function encodePlan(
     dispatches: context.kernels.generate(call.kernel, overwritesOf(call)).dispatches,
   }));
   const flat = calls.flatMap(({ call, dispatches }) => dispatches.map((dispatch) => ({ call, dispatch })));
+  const fresh = new Map<string, Dispatch>();
+  for (const { dispatch } of flat) if (!context.pipelines.has(dispatch)) fresh.set(dispatch.shader, dispatch);
   const pipelines = await Promise.all(
     flat.map(({ call, dispatch }) => context.pipelines.pipeline(dispatch, call.kernel.label)),
   );
@@ -83,7 +87,7 @@ export async function encodePlan(
     next += dispatches.length;
     return encoded.slice(first, next);
   });
-  return { calls: perCall, params };
+  return { calls: perCall, fresh: [...fresh.values()], params };
 }
 
 /** Adds dispatches to a pass. */

@@ -32,6 +32,10 @@ export class PipelineCache {
     this.#counters = counters;
   }
 
+  has({ shader }: Dispatch): boolean {
+    return this.#pipelines.has(shader);
+  }
+
   /** The pipeline of a dispatch. `label` names the kernel in errors. */
   pipeline(dispatch: Dispatch, label: string): Promise<Pipeline> {
     const { shader } = dispatch;
