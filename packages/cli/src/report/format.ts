@@ -20,3 +20,10 @@ export function table(rows: readonly (readonly string[])[]): string {
     row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join("   ");
   return rows.map(line).join("\n");
 }
+
+/** Three digits and a decimal prefix, to stand before a unit: e.g. `1.81 G` of 1814073344. */
+export function count(value: number): string {
+  const prefixes = ["", "k", "M", "G", "T", "P"];
+  const power = value < 1 ? 0 : Math.min(prefixes.length - 1, Math.floor(Math.log10(value) / 3));
+  return `${Number((value / 1000 ** power).toPrecision(3))} ${prefixes[power]}`;
+}

@@ -129,7 +129,7 @@ export function formatBytes(bytes: number): string {
 const convProducts = ({ N, C, O, P, Q, R, S }: ConvSizes): number => 2 * N * C * O * P * Q * R * S;
 
 /** FLOPs of a kernel: multiply-adds of its core times two, or one per element it computes or reads. */
-export function kernelFlops({ core, domain }: Kernel): number {
+export function kernelFlops({ core, domain }: Pick<Kernel, "core" | "domain">): number {
   switch (core?.op) {
     case "matmul": {
       const { batch, M, N, K } = matmulSizes(core.operands, core.attrs);
