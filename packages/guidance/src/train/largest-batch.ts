@@ -1,7 +1,7 @@
 /** The largest batch whose plan fits a budget: memory grows with the batch nearly as a line, so few plans are made. */
 
 /** Plans made at most: each takes as long as compiling a step. */
-const MOST_PLANS = 12;
+const MOST_PLANS = 20;
 
 /**
  * The largest whole batch of at least `smallest` for which `peakOf` stays within `budget`, and its peak; null where
@@ -26,7 +26,9 @@ export async function largestBatch(
     const slope = (fits.peak - known.peak) / (fits.batch - known.batch) || 1;
     const guess = Math.floor(fits.batch + (budget - fits.peak) / slope);
     const most = fails ? fails.batch - 1 : 8 * fits.batch;
-    next = Math.min(most, Math.max(fits.batch + 1, guess));
+    // a line that bends is left to halving
+    const middle = fails && plans % 2 === 0 ? Math.floor((fits.batch + fails.batch) / 2) : guess;
+    next = Math.min(most, Math.max(fits.batch + 1, middle));
   }
   return fits;
 }
