@@ -55,6 +55,34 @@ it("reductions of one input over the same axes share one pass", async () => {
   `);
 });
 
+it("small reductions of one space are one kernel though they share nothing", async () => {
+  const weight = new Variable([4, 6], 1, { name: "weight" });
+  expect(await kernels(({ x }) => ({ a: x.sum(1), b: weight.sum(1), c: weight.sum(0) }))).toMatchInlineSnapshot(`
+    [
+      "sum+sum -> [4] [4]",
+      "sum -> [6]",
+    ]
+  `);
+});
+
+it("a reduction does not share a kernel with what it needs through others", async () => {
+  const weight = new Variable([6, 6], 1, { name: "weight" });
+  expect(
+    await kernels(({ x }) => ({
+      z: x
+        .matmul(weight)
+        .add(x.sum(1).reshape([4, 1]))
+        .sum(1),
+    })),
+  ).toMatchInlineSnapshot(`
+    [
+      "sum -> [4]",
+      "matmul+add -> [4,6]",
+      "sum -> [4]",
+    ]
+  `);
+});
+
 it("bias, activation and residual go into the matmul before them", async () => {
   const weight = new Variable([6, 6], 1, { name: "weight" });
   expect(await kernels(({ x, y }) => ({ z: x.matmul(weight).add(y).relu().add(x) }))).toMatchInlineSnapshot(`

@@ -32,6 +32,9 @@ const MOST_OTHER_READS = 6;
 /** Elements up to which elementwise groups merge that share no more than a scalar: a dispatch costs more than they do. */
 const SMALL = 4096;
 
+/** Elements up to which reductions merge that share none of them. */
+const SMALL_REDUCTION = 16384;
+
 /** Chained reductions give each row to one team, so few rows must be short ones. */
 const longestRow = (rows: number): number => (rows >= 8 ? 65536 : 16384);
 
@@ -268,6 +271,24 @@ class Fuser {
     return [...after, ...before].sort((a, b) => rank(a) - rank(b) || byAge(a, b));
   }
 
+  /** Small reductions of the same space that share nothing: a dispatch costs more than they do. */
+  mergeApart(): void {
+    const alike = new Map<string, Group[]>();
+    for (const group of this.groups.sort(byAge)) {
+      const [core] = group.cores;
+      if (core?.op.family !== "reduce" || core.inputs[0].size > SMALL_REDUCTION) continue;
+      const key = `${core.shape} of ${core.inputs[0].shape}, ${group.cores.length}`;
+      alike.set(key, [...(alike.get(key) ?? []), group]);
+    }
+    for (const [first, ...others] of alike.values()) {
+      let group = first;
+      for (const next of others) {
+        const apart = !this.#order.reaches(next, group, false) && !this.#order.reaches(group, next, false);
+        group = (apart && this.#tryMerge(group, next)) || next;
+      }
+    }
+  }
+
   #followsRows(group: Group, user: Group): boolean {
     const [core] = group.cores;
     if (user.cores.length > 0) return this.#sameSpace(core, user.cores[0]);
@@ -307,6 +328,7 @@ export function fuse(graph: Graph, slotOf: (hostScalar: Tensor) => number, optio
     fuser.mergeAcross();
     fuser.mergeDown();
     fuser.mergeStages();
+    fuser.mergeApart();
   }
   return fuser.groups.map((group) => {
     const emitted = fuser.emit(group);
