@@ -11,11 +11,6 @@ import type { Dispatch } from "./kernels/dispatch.ts";
 /** `GPUShaderStage.COMPUTE`; the constant's name exists in browsers only. */
 const COMPUTE_STAGE = 4;
 
-export interface Pipeline {
-  readonly gpu: GPUComputePipeline;
-  readonly layout: GPUBindGroupLayout;
-}
-
 interface Layout {
   readonly bindGroup: GPUBindGroupLayout;
   readonly pipeline: GPUPipelineLayout;
@@ -24,7 +19,7 @@ interface Layout {
 export class PipelineCache {
   readonly #opened: OpenedDevice;
   readonly #counters: Counters;
-  readonly #pipelines = new Map<string, Promise<Pipeline>>();
+  readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #layouts = new Map<string, Layout>();
 
   constructor(opened: OpenedDevice, counters: Counters) {
@@ -33,7 +28,7 @@ export class PipelineCache {
   }
 
   /** The pipeline of a dispatch. `label` names the kernel in errors. */
-  pipeline(dispatch: Dispatch, label: string): Promise<Pipeline> {
+  pipeline(dispatch: Dispatch, label: string): Promise<GPUComputePipeline> {
     const { shader } = dispatch;
     let pipeline = this.#pipelines.get(shader);
     if (!pipeline) {
@@ -45,7 +40,12 @@ export class PipelineCache {
     return pipeline;
   }
 
-  async #create(dispatch: Dispatch, label: string): Promise<Pipeline> {
+  /** What a bind group for the dispatch has to look like. */
+  bindGroupLayout(dispatch: Dispatch): GPUBindGroupLayout {
+    return this.#layout(dispatch).bindGroup;
+  }
+
+  async #create(dispatch: Dispatch, label: string): Promise<GPUComputePipeline> {
     const { device } = this.#opened;
     const layout = this.#layout(dispatch);
     this.#counters.shaderModules += 1;
@@ -66,7 +66,7 @@ export class PipelineCache {
         facts: `its shader was refused by ${this.#opened.description}: ${reason}`,
       });
     }
-    return { gpu: result.value, layout: layout.bindGroup };
+    return result.value;
   }
 
   #layout({ bindings }: Dispatch): Layout {

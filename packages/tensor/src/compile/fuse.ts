@@ -44,7 +44,7 @@ class Fuser {
   readonly #cones: Cones;
   readonly #emitter: Emitter;
   readonly #options: FuseOptions;
-  readonly #readersAfter = new Map<Tensor, Set<Tensor>>();
+  readonly #after = new Map<Tensor, Map<Tensor, boolean>>();
 
   constructor(graph: Graph, context: EmitContext, options: FuseOptions) {
     this.#options = options;
@@ -115,25 +115,37 @@ class Fuser {
     const leaf = this.#options.oldValueOf.get(output);
     const input = leaf ? inputs.indexOf(leaf) : -1;
     if (!leaf || input < 0 || !mayOverwrite(kernel, index, input)) return false;
-    return [...this.#laterReaders(output, leaf)].every((reader) => group.members.includes(reader));
+    const readers = [...this.#groups.users(leaf)].filter((reader) => !group.members.includes(reader));
+    // the latest first: most likely to come after the update, and found soonest if not
+    return readers.sort((a, b) => b.id - a.id).every((reader) => this.#comesAfter(output, reader));
   }
 
-  /** Tensors that read the old value of a Variable but are not needed for its new one. */
-  #laterReaders(output: Tensor, leaf: Tensor): ReadonlySet<Tensor> {
-    let readers = this.#readersAfter.get(output);
-    if (!readers) {
-      readers = new Set(this.#groups.users(leaf));
-      const seen = new Set<Tensor>();
-      const pending = [output];
-      for (let tensor = pending.pop(); tensor && readers.size > 0; tensor = pending.pop()) {
-        if (seen.has(tensor)) continue;
-        seen.add(tensor);
-        readers.delete(tensor);
-        if (this.#groups.has(tensor)) pending.push(...this.#cones.of(tensor).loads);
-      }
-      this.#readersAfter.set(output, readers);
+  /** Whether `tensor` needs `earlier`, directly or not. */
+  #comesAfter(tensor: Tensor, earlier: Tensor): boolean {
+    let known = this.#after.get(tensor);
+    if (!known) {
+      known = new Map();
+      this.#after.set(tensor, known);
     }
-    return readers;
+    let after = known.get(earlier);
+    if (after === undefined) {
+      after = this.#reads(tensor, earlier);
+      known.set(earlier, after);
+    }
+    return after;
+  }
+
+  #reads(tensor: Tensor, earlier: Tensor): boolean {
+    const seen = new Set<Tensor>();
+    const pending = [tensor];
+    for (let next = pending.pop(); next; next = pending.pop()) {
+      if (next === earlier) return true;
+      // what a tensor needs is older than it
+      if (next.id < earlier.id || seen.has(next) || !this.#groups.has(next)) continue;
+      seen.add(next);
+      pending.push(...this.#cones.of(next).loads);
+    }
+    return false;
   }
 
   /** Elementwise groups into the group before them. */

@@ -8,12 +8,19 @@ import { Order } from "./order.ts";
 /** Single tensors in creation order come after what they need; merged groups by their oldest member. */
 export const byAge = (a: Group, b: Group): number => a.members[0].id - b.members[0].id;
 
+/** Groups that a group reads, and those that read it. */
+interface Links {
+  readonly needs: Set<Group>;
+  readonly users: Set<Group>;
+}
+
 export class Groups {
   readonly order: Order<Group>;
   readonly #cones: Cones;
   readonly #roots: ReadonlySet<Tensor>;
   readonly #groupOf = new Map<Tensor, Group>();
   readonly #users = new Map<Tensor, Set<Tensor>>();
+  readonly #links = new Map<Group, Links>();
   /** A group never changes: merging makes a new one. */
   readonly #needs = new WeakMap<Group, readonly Tensor[]>();
 
@@ -31,6 +38,12 @@ export class Groups {
         const users = this.#users.get(need);
         if (users) users.add(tensor);
         else this.#users.set(need, new Set([tensor]));
+      }
+    }
+    for (const [tensor, group] of this.#groupOf) {
+      for (const load of cones.of(tensor).loads) {
+        const need = this.#groupOf.get(load);
+        if (need) this.#link(group, need);
       }
     }
     this.order = new Order(this.byAge(), {
@@ -85,20 +98,26 @@ export class Groups {
     return needs;
   }
 
-  dependencies(group: Group): Set<Group> {
-    const found = new Set<Group>();
-    for (const need of this.needs(group)) {
-      const other = this.#groupOf.get(need);
-      if (other) found.add(other);
-    }
-    return found;
+  dependencies(group: Group): ReadonlySet<Group> {
+    return this.#linksOf(group).needs;
   }
 
-  dependents(group: Group): Set<Group> {
-    const found = new Set<Group>();
-    for (const member of group.members) for (const user of this.users(member)) found.add(this.of(user));
-    found.delete(group);
-    return found;
+  dependents(group: Group): ReadonlySet<Group> {
+    return this.#linksOf(group).users;
+  }
+
+  #link(user: Group, need: Group): void {
+    this.#linksOf(user).needs.add(need);
+    this.#linksOf(need).users.add(user);
+  }
+
+  #linksOf(group: Group): Links {
+    let links = this.#links.get(group);
+    if (!links) {
+      links = { needs: new Set(), users: new Set() };
+      this.#links.set(group, links);
+    }
+    return links;
   }
 
   /** Members that others read or that the graph returns. */
@@ -114,6 +133,18 @@ export class Groups {
   /** `merged`, of all members of `parts`, takes their place. */
   replace(parts: readonly Group[], merged: Group): void {
     for (const member of merged.members) this.#groupOf.set(member, merged);
+    for (const part of parts) {
+      const { needs, users } = this.#linksOf(part);
+      for (const need of needs) {
+        this.#linksOf(need).users.delete(part);
+        if (!parts.includes(need)) this.#link(merged, need);
+      }
+      for (const user of users) {
+        this.#linksOf(user).needs.delete(part);
+        if (!parts.includes(user)) this.#link(user, merged);
+      }
+      this.#links.delete(part);
+    }
     this.order.merge(parts, merged);
   }
 }

@@ -4,7 +4,7 @@
  * buffer), in place where the kernel allows. A Variable's new value goes straight to its buffer if nobody
  * reads the old one later, else through a temporary and a copy at the end.
  */
-import type { Lowering } from "../backend/backend.ts";
+import type { Lowering, Overwrites } from "../backend/backend.ts";
 import type { DType, TensorType } from "../dtype.ts";
 import { elementCount } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
@@ -17,7 +17,7 @@ import { isBufferLeaf } from "./realize.ts";
 
 export interface MemoryContext {
   bytesOf(type: TensorType): number;
-  lower(kernel: Kernel): Lowering;
+  lower(kernel: Kernel, overwrites: Overwrites): Lowering;
   /** The Variable leaf whose buffer a stored tensor goes to (made here if the old value is never read). */
   readonly oldValueOf: ReadonlyMap<Tensor, Tensor>;
   readonly scalars: readonly DType[];
@@ -151,7 +151,11 @@ export function place(kernels: readonly EmittedKernel[], graph: Graph, context: 
       reused.add(sources[dying]);
       return sources[dying];
     });
-    const { scratch, family, dispatches } = context.lower(kernel);
+    const overwrites = targets.map((target) => {
+      const input = sources.indexOf(target);
+      return input < 0 ? undefined : input;
+    });
+    const { scratch, family, dispatches } = context.lower(kernel, overwrites);
     const taken = scratch.map((bytes, i) => temporary(bytes, `${kernel.label} scratch ${i}`, position));
     calls.push({ kernel, inputs: sources, outputs: targets, scratch: taken, family, dispatches });
     outputs.forEach((output, i) => {
@@ -159,7 +163,13 @@ export function place(kernels: readonly EmittedKernel[], graph: Graph, context: 
       const leaf = oldValueOf.get(output);
       if (!leaf || targets[i] === ofLeaf(leaf)) return;
       const copy = copyKernel(output, (leaf.attrs as { variable: { name: string } }).variable.name);
-      late.push({ ...context.lower(copy), kernel: copy, inputs: [targets[i]], outputs: [ofLeaf(leaf)], scratch: [] });
+      late.push({
+        ...context.lower(copy, []),
+        kernel: copy,
+        inputs: [targets[i]],
+        outputs: [ofLeaf(leaf)],
+        scratch: [],
+      });
       last.set(output, Number.POSITIVE_INFINITY);
     });
     for (const target of targets)

@@ -29,13 +29,21 @@ export class Order<T> {
   reaches(from: T, target: T, direct: boolean): boolean {
     const low = this.at(target);
     if (this.at(from) <= low) return false;
-    const stack = [...this.#links.needs(from)].filter((need) => direct || need !== target);
+    const stack: T[] = [];
     const seen = new Set<T>();
+    const push = (needs: Iterable<T>): void => {
+      for (const need of needs) {
+        if (seen.has(need) || this.at(need) < low) continue;
+        seen.add(need);
+        stack.push(need);
+      }
+    };
+    if (!direct) seen.add(target);
+    push(this.#links.needs(from));
+    seen.delete(target);
     for (let thing = stack.pop(); thing !== undefined; thing = stack.pop()) {
       if (thing === target) return true;
-      if (seen.has(thing) || this.at(thing) < low) continue;
-      seen.add(thing);
-      stack.push(...this.#links.needs(thing));
+      push(this.#links.needs(thing));
     }
     return false;
   }

@@ -8,7 +8,7 @@
  */
 import { formatShape, ShapeError } from "../errors.ts";
 import { withGradient } from "../ops/custom.ts";
-import { captureSite, currentLayer, describeSite } from "../scope.ts";
+import { captureSite, currentLayer, describeSite, withOneSite } from "../scope.ts";
 import { constant, iota, type Operand, type Tensor, where } from "../tensor.ts";
 
 /**
@@ -71,15 +71,16 @@ export function linearCka(x: Operand, y: Operand): Tensor {
       site: describeSite(captureSite()),
     });
   }
+  return withOneSite(() => similarity(x.asTensor(), y.asTensor()));
+}
+
+function similarity(x: Tensor, y: Tensor): Tensor {
   const [a, b] = [centeredGram(x), centeredGram(y)];
   const defined = a.varies.and(b.varies);
-  const similarity = a.gram.mul(b.gram).sum().div(a.norm.mul(b.norm));
-  const value = where(defined, similarity, 0);
-  return withGradient(value, [x.asTensor(), y.asTensor()], (grad) => {
+  const cosine = a.gram.mul(b.gram).sum().div(a.norm.mul(b.norm));
+  const value = where(defined, cosine, 0);
+  return withGradient(value, [x, y], (grad) => {
     const known = where(defined, grad, 0);
-    return [
-      featureGrad(a, b, similarity, known).reshape(x.shape),
-      featureGrad(b, a, similarity, known).reshape(y.shape),
-    ];
+    return [featureGrad(a, b, cosine, known).reshape(x.shape), featureGrad(b, a, cosine, known).reshape(y.shape)];
   });
 }
