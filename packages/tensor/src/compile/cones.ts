@@ -68,6 +68,25 @@ export class Cones {
   }
 }
 
+/** Numbers tensors as they come. */
+class Names {
+  readonly tensors: Tensor[] = [];
+  readonly #numbers = new Map<Tensor, number>();
+
+  of(tensor: Tensor): number {
+    let number = this.#numbers.get(tensor);
+    if (number === undefined) {
+      number = this.tensors.push(tensor) - 1;
+      this.#numbers.set(tensor, number);
+    }
+    return number;
+  }
+
+  list(tensors: readonly Tensor[]): number[] {
+    return tensors.map((tensor) => this.of(tensor));
+  }
+}
+
 /** A kernel with the places of its inputs among what its group reads. */
 interface Template {
   readonly kernel: Kernel;
@@ -88,28 +107,19 @@ export class Emitter {
 
   /** What `emit` gives, except that the kernel may be that of an equal group, and have its label and path. */
   emit(group: Group, stored: readonly Tensor[]): EmittedKernel | undefined {
-    const names = new Map<Tensor, number>();
-    const nameOf = (tensor: Tensor) => {
-      let name = names.get(tensor);
-      if (name === undefined) {
-        name = names.size;
-        names.set(tensor, name);
-      }
-      return name;
-    };
-    group.members.forEach(nameOf);
-    let key = `${group.cores.map(nameOf)} stores ${stored.map(nameOf)}`;
+    const names = new Names();
+    for (const member of group.members) names.of(member);
+    let key = `${names.list(group.cores)} stores ${names.list(stored)}`;
     for (const member of group.members) {
       const { id, loads } = this.#cones.of(member);
-      key += `;${id}:${loads.map(nameOf)}`;
+      key += `;${id}:${names.list(loads)}`;
     }
     if (!this.#templates.has(key)) {
       const emitted = emit(group, stored, this.#context);
-      this.#templates.set(key, emitted && { kernel: emitted.kernel, inputs: emitted.inputs.map(nameOf) });
+      this.#templates.set(key, emitted && { kernel: emitted.kernel, inputs: names.list(emitted.inputs) });
     }
     const template = this.#templates.get(key);
     if (!template) return undefined;
-    const tensors = [...names.keys()];
-    return { kernel: template.kernel, inputs: template.inputs.map((name) => tensors[name]), outputs: stored };
+    return { kernel: template.kernel, inputs: template.inputs.map((name) => names.tensors[name]), outputs: stored };
   }
 }

@@ -203,7 +203,9 @@ class Fuser {
       if (group.cores[0]?.op.family !== "reduce") continue;
       const refused = new Set<Group>();
       for (;;) {
-        const next = this.#stageCandidates(group).find((other) => !refused.has(other));
+        const next = this.#stageCandidates(group).find(
+          (other) => !refused.has(other) && !this.#reachesThroughOthers(group, other),
+        );
         if (!next) break;
         const merged = this.#tryMerge(group, next);
         if (merged) group = merged;
@@ -215,11 +217,9 @@ class Fuser {
   /** Groups that may join a group of reductions: those that save the most traffic first. */
   #stageCandidates(group: Group): Group[] {
     const [{ size }] = group.cores;
-    const after = [...this.#groups.dependents(group)].filter(
-      (user) => this.#followsRows(group, user) && !this.#groups.order.reaches(user, group, false),
-    );
+    const after = [...this.#groups.dependents(group)].filter((user) => this.#followsRows(group, user));
     const before = [...this.#groups.dependencies(group)].filter(
-      (need) => need.cores.length === 0 && groupSize(need) === size && !this.#groups.order.reaches(group, need, false),
+      (need) => need.cores.length === 0 && groupSize(need) === size,
     );
     const rank = (other: Group) => (other.cores.length > 0 ? 0 : groupSize(other) > size ? 1 : 2);
     return [...after, ...before].sort((a, b) => rank(a) - rank(b) || byAge(a, b));
@@ -237,11 +237,15 @@ class Fuser {
     for (const [first, ...others] of alike.values()) {
       let group = first;
       for (const next of others) {
-        const apart =
-          !this.#groups.order.reaches(next, group, false) && !this.#groups.order.reaches(group, next, false);
-        group = (apart && this.#tryMerge(group, next)) || next;
+        group = (!this.#reachesThroughOthers(group, next) && this.#tryMerge(group, next)) || next;
       }
     }
+  }
+
+  /** Whether one of the groups needs the other through a third, which then could neither come before nor after both. */
+  #reachesThroughOthers(a: Group, b: Group): boolean {
+    const { order } = this.#groups;
+    return order.reaches(a, b, false) || order.reaches(b, a, false);
   }
 
   #followsRows(group: Group, user: Group): boolean {

@@ -123,11 +123,10 @@ export class Groups {
   /** Members that others read or that the graph returns. */
   stored({ members }: Group): Tensor[] {
     const own = new Set(members);
-    const leaves = (member: Tensor) => {
+    return members.filter((member) => {
       for (const user of this.users(member)) if (!own.has(user)) return true;
       return this.#roots.has(member);
-    };
-    return members.filter(leaves);
+    });
   }
 
   /** `merged`, of all members of `parts`, takes their place. */

@@ -29,21 +29,17 @@ export class Order<T> {
   reaches(from: T, target: T, direct: boolean): boolean {
     const low = this.at(target);
     if (this.at(from) <= low) return false;
-    const stack: T[] = [];
-    const seen = new Set<T>();
-    const push = (needs: Iterable<T>): void => {
-      for (const need of needs) {
-        if (seen.has(need) || this.at(need) < low) continue;
-        seen.add(need);
-        stack.push(need);
-      }
-    };
-    if (!direct) seen.add(target);
-    push(this.#links.needs(from));
-    seen.delete(target);
+    const seen = new Set<T>([from]);
+    const stack = [from];
     for (let thing = stack.pop(); thing !== undefined; thing = stack.pop()) {
-      if (thing === target) return true;
-      push(this.#links.needs(thing));
+      for (const need of this.#links.needs(thing)) {
+        if (need === target) {
+          if (direct || thing !== from) return true;
+        } else if (!seen.has(need) && this.at(need) > low) {
+          seen.add(need);
+          stack.push(need);
+        }
+      }
     }
     return false;
   }
