@@ -4,7 +4,7 @@
  * elementwise groups over the same elements, reductions of one shape in one pass.
  */
 import type { ReduceAttrs } from "../ops/reduce.ts";
-import { elementCount, sameShape } from "../shape.ts";
+import { elementCount } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { Cones, Emitter } from "./cones.ts";
 import { type EmitContext, type EmittedKernel, type Group, groupSize, named } from "./emit.ts";
@@ -177,21 +177,21 @@ class Fuser {
   mergeAcross(): void {
     for (const shared of this.#groups.read()) {
       const users = [...this.#groups.users(shared)].map((user) => this.#groups.of(user));
-      const candidates = [...new Set(users)].sort(byAge);
-      for (let i = 0; i < candidates.length; i++) {
-        for (let j = i + 1; j < candidates.length; j++) {
-          const [a, b] = [candidates[i], candidates[j]];
-          if (
-            !this.#siblings(a, b, shared) ||
-            this.#groups.order.reaches(b, a, true) ||
-            this.#groups.order.reaches(a, b, true)
-          )
-            continue;
-          const merged = this.#tryMerge(a, b);
-          if (!merged) continue;
-          candidates[i] = merged;
-          candidates.splice(j--, 1);
-        }
+      for (const siblings of gather([...new Set(users)].sort(byAge), (group) => siblingKey(group, shared)))
+        this.#mergeSiblings(siblings);
+    }
+  }
+
+  #mergeSiblings(siblings: Group[]): void {
+    const { order } = this.#groups;
+    for (let i = 0; i < siblings.length; i++) {
+      for (let j = i + 1; j < siblings.length; j++) {
+        const [a, b] = [siblings[i], siblings[j]];
+        if (order.reaches(b, a, true) || order.reaches(a, b, true)) continue;
+        const merged = this.#tryMerge(a, b);
+        if (!merged) continue;
+        siblings[i] = merged;
+        siblings.splice(j--, 1);
       }
     }
   }
@@ -227,18 +227,15 @@ class Fuser {
 
   /** Small reductions of the same space that share nothing: a dispatch costs more than they do. */
   mergeApart(): void {
-    const alike = new Map<string, Group[]>();
-    for (const group of this.#groups.byAge()) {
-      const [core] = group.cores;
-      if (core?.op.family !== "reduce" || core.inputs[0].size > SMALL_REDUCTION) continue;
-      const key = `${core.shape} of ${core.inputs[0].shape}, ${group.cores.length}`;
-      alike.set(key, [...(alike.get(key) ?? []), group]);
-    }
-    for (const [first, ...others] of alike.values()) {
+    const alike = gather(this.#groups.byAge(), ({ cores }) =>
+      cores[0]?.op.family === "reduce" && cores[0].inputs[0].size <= SMALL_REDUCTION
+        ? `${cores.length} ${spaceOf(cores[0])}`
+        : undefined,
+    );
+    for (const [first, ...others] of alike) {
       let group = first;
-      for (const next of others) {
+      for (const next of others)
         group = (!this.#reachesThroughOthers(group, next) && this.#tryMerge(group, next)) || next;
-      }
     }
   }
 
@@ -250,30 +247,35 @@ class Fuser {
 
   #followsRows(group: Group, user: Group): boolean {
     const [core] = group.cores;
-    if (user.cores.length > 0) return this.#sameSpace(core, user.cores[0]);
+    if (user.cores.length > 0) return user.cores[0].op.family === "reduce" && spaceOf(core) === spaceOf(user.cores[0]);
     return user.members.every(({ size }) => size === core.size || size === core.inputs[0].size);
   }
+}
 
-  #sameSpace(a: Tensor, b: Tensor): boolean {
-    return (
-      a.op.family === "reduce" &&
-      b.op.family === "reduce" &&
-      sameShape((a.attrs as ReduceAttrs).axes, (b.attrs as ReduceAttrs).axes) &&
-      sameShape(a.inputs[0].shape, b.inputs[0].shape)
-    );
-  }
+/** The index space of a reduction as text. */
+function spaceOf({ attrs, inputs }: Tensor): string {
+  return `${(attrs as ReduceAttrs).axes} of ${inputs[0].shape}`;
+}
 
-  #siblings(a: Group, b: Group, shared: Tensor): boolean {
-    if (a === b) return false;
-    if (a.cores.length === 0 && b.cores.length === 0) {
-      const size = groupSize(a);
-      return groupSize(b) === size && (shared.size === size || size <= SMALL);
-    }
-    const [x, y] = [a.cores[0], b.cores[0]];
-    return (
-      x !== undefined && y !== undefined && this.#sameSpace(x, y) && elementCount(shared.shape) === x.inputs[0].size
-    );
+/** Text that groups share which may merge because they read `shared`. */
+function siblingKey(group: Group, shared: Tensor): string | undefined {
+  const [core] = group.cores;
+  if (core) return core.op.family === "reduce" && shared.size === core.inputs[0].size ? spaceOf(core) : undefined;
+  const size = groupSize(group);
+  return shared.size === size || size <= SMALL ? `elementwise ${size}` : undefined;
+}
+
+/** Groups that share a text, in their order; those without one are left out. */
+function gather(groups: readonly Group[], keyOf: (group: Group) => string | undefined): Group[][] {
+  const gathered = new Map<string, Group[]>();
+  for (const group of groups) {
+    const key = keyOf(group);
+    if (key === undefined) continue;
+    const list = gathered.get(key);
+    if (list) list.push(group);
+    else gathered.set(key, [group]);
   }
+  return [...gathered.values()];
 }
 
 /** The kernels of a graph, in no particular order. */
