@@ -3,7 +3,7 @@
  * its own; engines take turns, round by round, so that what else the machine does meets all of them. Results are
  * checked against each other, and a time is only reported for a result that is right.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { Command, InvalidArgumentError } from "commander";
 import { findPeers, own, run, sharedWorkloads } from "./engines.ts";
@@ -31,11 +31,17 @@ const command = new Command("bench")
   .option("--only <workloads>", `comma-separated: ${names.join(", ")}`, parseNames, names)
   .option("--rounds <n>", "how often each is run, in turn", parseRounds, 1)
   .option("--peers", "also tfjs, jax-js and PyTorch; installs the first two into bench/peers", false)
-  .option("--json <file>", "where all figures go", "bench/results/latest.json");
+  .option("--json <file>", "where all figures go", "bench/results/latest.json")
+  .option("--docs", "also put the table into docs/performance.md", false);
 
-const { only, rounds, peers, json } = command
-  .parse()
-  .opts<{ only: string[]; rounds: number; peers: boolean; json: string }>();
+interface Options {
+  readonly only: string[];
+  readonly rounds: number;
+  readonly peers: boolean;
+  readonly json: string;
+  readonly docs: boolean;
+}
+const { only, rounds, peers, json, docs } = command.parse().opts<Options>();
 
 const say = (line: string) => console.error(line);
 const engines = [own, ...(peers ? findPeers(say) : [])];
@@ -55,7 +61,7 @@ for (let round = 0; round < rounds; round++) {
   }
 }
 
-const measurements: Measurements = collect(reports);
+const measurements: Measurements = collect(reports, own.name);
 const machine = { processor: cpus()[0]?.model ?? "unknown", cores: cpus().length, node: process.version };
 const device = reports.find(({ engine }) => engine === own.name)?.report.engine;
 mkdirSync(new URL("../results", import.meta.url), { recursive: true });
@@ -64,12 +70,25 @@ writeFileSync(
   new URL(json, root),
   `${JSON.stringify({ command: process.argv.slice(2), machine, device, measurements, failures: [...failures] }, undefined, 1)}\n`,
 );
-console.log(`${machine.cores} x ${machine.processor}, Node ${machine.node}, ${device}\n`);
-console.log(
+const text = [
+  `\`pnpm bench ${process.argv.slice(2).join(" ")}\` on ${machine.cores} x ${machine.processor}, Node ${machine.node}, ${device}:`,
+  "",
   table(
     measurements,
     engines.map(({ name }) => name),
   ),
-);
-for (const [key, reason] of failures) console.log(`\nnot measured: ${key}: ${reason}`);
+  ...[...failures].map(([key, reason]) => `\nnot measured: ${key}: ${reason}`),
+].join("\n");
+console.log(text);
+if (docs) writeBetweenMarks(new URL("docs/performance.md", root), text);
 if (failures.size > 0 && [...failures.keys()].some((key) => key.startsWith(own.name))) process.exitCode = 1;
+
+/** Replaces what stands between the two marks in a document. */
+function writeBetweenMarks(file: URL, text: string): void {
+  const [begin, end] = ["<!-- bench -->", "<!-- /bench -->"];
+  const document = readFileSync(file, "utf8");
+  const [from, to] = [document.indexOf(begin) + begin.length, document.indexOf(end)];
+  if (from < begin.length || to < from)
+    throw new Error(`${file.pathname} has no place for a table: ${begin} ... ${end}`);
+  writeFileSync(file, `${document.slice(0, from)}\n${text}\n${document.slice(to)}`);
+}

@@ -4,6 +4,8 @@ import { median, type Report } from "./result.ts";
 export interface Measured {
   /** Milliseconds: the median of all timed runs of all rounds. */
   readonly median: number;
+  /** The median as a multiple of the first engine's, ours, in the same rounds. */
+  readonly ratio?: number;
   readonly runs: number;
   readonly check: number;
   readonly tolerance: number;
@@ -14,7 +16,7 @@ export interface Measured {
 /** What was timed -> engine -> figures. */
 export type Measurements = Record<string, Record<string, Measured>>;
 
-export function collect(reports: readonly { engine: string; report: Report }[]): Measurements {
+export function collect(reports: readonly { engine: string; report: Report }[], own: string): Measurements {
   const times = new Map<string, { name: string; engine: string; runs: number[]; last: Report["timings"][number] }>();
   for (const { engine, report } of reports) {
     for (const timing of report.timings) {
@@ -37,6 +39,12 @@ export function collect(reports: readonly { engine: string; report: Report }[]):
       ...(facts ? { facts } : {}),
     };
   }
+  for (const byEngine of Object.values(measurements)) {
+    const ours = byEngine[own];
+    if (!ours) continue;
+    for (const [engine, measured] of Object.entries(byEngine))
+      byEngine[engine] = { ...measured, ratio: measured.median / ours.median };
+  }
   return measurements;
 }
 
@@ -48,7 +56,7 @@ function cell(measured: Measured | undefined, ours: Measured | undefined): strin
   const text = `${milliseconds(measured.median)} ms`;
   if (!ours || measured === ours) return text;
   const wrong = Math.abs(measured.check - ours.check) > ours.tolerance * Math.abs(ours.check);
-  return wrong ? `${text}, wrong result` : `${text} (${(measured.median / ours.median).toFixed(1)}x)`;
+  return wrong ? `${text}, wrong result` : `${text} (${measured.ratio?.toFixed(1)}x)`;
 }
 
 /** Times of all engines; others' also as multiples of ours, the first engine. */

@@ -16,7 +16,7 @@ import type { OpenedDevice } from "./adapter/device.ts";
 import { type OpenDeviceOptions, openDevice } from "./adapter/open.ts";
 import { mapMode } from "./adapter/usage.ts";
 import { waitQuietly } from "./adapter/wait.ts";
-import { type Counters, defaultBudget, Memory, type WebGpuBuffer } from "./buffers.ts";
+import { type Counters, defaultBudget, Memory, newCounters, type WebGpuBuffer } from "./buffers.ts";
 import { beginPlan, type ProgramContext } from "./encode.ts";
 import { choicesName } from "./kernels/choices.ts";
 import type { DeviceTraits } from "./kernels/dispatch.ts";
@@ -41,14 +41,7 @@ export class WebGpuBackend implements Backend {
   /** What kernels know about the device. */
   readonly traits: DeviceTraits;
   /** Objects created so far. */
-  readonly counters: Counters = {
-    buffers: 0,
-    bindGroups: 0,
-    pipelines: 0,
-    layouts: 0,
-    shaderModules: 0,
-    submits: 0,
-  };
+  readonly counters: Counters = newCounters();
   readonly #memory: Memory;
   readonly #kernels: KernelCache;
   readonly #context: ProgramContext;

@@ -16,6 +16,15 @@ export interface Counters {
   submits: number;
 }
 
+export const newCounters = (): Counters => ({
+  buffers: 0,
+  bindGroups: 0,
+  pipelines: 0,
+  layouts: 0,
+  shaderModules: 0,
+  submits: 0,
+});
+
 export class WebGpuBuffer implements DeviceBuffer {
   readonly bytes: number;
   readonly label: string;

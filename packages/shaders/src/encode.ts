@@ -28,6 +28,8 @@ export interface EncodedDispatch {
 export interface EncodedPlan {
   /** The dispatches of each call of the plan. */
   readonly calls: readonly (readonly EncodedDispatch[])[];
+  /** Those whose shaders no plan had before. */
+  readonly fresh: readonly Dispatch[];
   /** Parameters of all of them; the caller frees it. */
   readonly params: WebGpuBuffer;
 }
@@ -72,6 +74,7 @@ export async function encodePlan(
 ): Promise<EncodedPlan> {
   const calls = dispatchesOf(plan, context);
   const flat = calls.flat();
+  const fresh = flat.flatMap(({ dispatch }) => (context.pipelines.claim(dispatch) ? [dispatch] : []));
   const pipelines = Promise.all(pipelinesOf(flat, context));
   // awaited below, unless something else fails first
   pipelines.catch(() => {});
@@ -108,7 +111,7 @@ export async function encodePlan(
         return { pipeline: made[i], bindGroup: bindGroups[i], workgroups };
       }),
     );
-    return { calls: encoded, params };
+    return { calls: encoded, fresh, params };
   } catch (error) {
     context.memory.free(params);
     throw error;

@@ -20,11 +20,19 @@ export class PipelineCache {
   readonly #opened: OpenedDevice;
   readonly #counters: Counters;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  readonly #claimed = new Set<string>();
   readonly #layouts = new Map<string, Layout>();
 
   constructor(opened: OpenedDevice, counters: Counters) {
     this.#opened = opened;
     this.#counters = counters;
+  }
+
+  /** Whether no plan had the shader of a dispatch before; the plan that asks now does. */
+  claim({ shader }: Dispatch): boolean {
+    const isFresh = !this.#claimed.has(shader);
+    this.#claimed.add(shader);
+    return isFresh;
   }
 
   /** The pipeline of a dispatch. `label` names the kernel in errors. */

@@ -7,6 +7,8 @@ import { mapMode } from "./adapter/usage.ts";
 import { waitQuietly } from "./adapter/wait.ts";
 import type { WebGpuBuffer } from "./buffers.ts";
 import { dispatchAll, type EncodedDispatch, encodePlan, type ProgramContext } from "./encode.ts";
+import { helpFirstRun } from "./first-run.ts";
+import type { Dispatch } from "./kernels/dispatch.ts";
 import { estimateSeconds, LONGEST_SUBMIT } from "./throughput.ts";
 
 /** Dispatches of one submit. */
@@ -22,6 +24,8 @@ interface StagedOutput {
 export class WebGpuProgram implements Program {
   readonly #context: ProgramContext;
   readonly #batches: readonly Batch[];
+  /** Dispatches that the driver may have to compile in the first run. */
+  #fresh: readonly Dispatch[];
   readonly #outputs: readonly StagedOutput[];
   readonly #params: WebGpuBuffer;
   readonly #staging: readonly WebGpuBuffer[];
@@ -33,12 +37,14 @@ export class WebGpuProgram implements Program {
   private constructor(
     context: ProgramContext,
     batches: readonly Batch[],
+    fresh: readonly Dispatch[],
     outputs: readonly StagedOutput[],
     params: WebGpuBuffer,
     staging: readonly WebGpuBuffer[],
   ) {
     this.#context = context;
     this.#batches = batches;
+    this.#fresh = fresh;
     this.#outputs = outputs;
     this.#params = params;
     this.#staging = staging;
@@ -47,7 +53,7 @@ export class WebGpuProgram implements Program {
 
   /** `buffers[i]` holds `plan.buffers[i]`. Throws BackendError naming the kernel that could not be made. */
   static async prepare(plan: Plan, buffers: readonly WebGpuBuffer[], context: ProgramContext): Promise<WebGpuProgram> {
-    const { calls, params } = await encodePlan(plan, buffers, context);
+    const { calls, fresh, params } = await encodePlan(plan, buffers, context);
     const made: WebGpuBuffer[] = [params];
     try {
       const outputs = stageOutputs(plan, buffers);
@@ -61,7 +67,7 @@ export class WebGpuProgram implements Program {
         seconds: estimateSeconds(plan.calls[i].kernel, context.opened.kind),
         count: dispatches.length,
       }));
-      return new WebGpuProgram(context, cutBatches(calls.flat(), cuts), outputs, params, staging);
+      return new WebGpuProgram(context, cutBatches(calls.flat(), cuts), fresh, outputs, params, staging);
     } catch (error) {
       for (const buffer of made) context.memory.free(buffer);
       throw error;
@@ -104,7 +110,9 @@ export class WebGpuProgram implements Program {
     try {
       this.#check();
       this.#submit(staging);
-      return await this.#read(staging);
+      const fresh = this.#fresh;
+      this.#fresh = [];
+      return await helpFirstRun(this.#context.opened, fresh, () => this.#read(staging));
     } finally {
       this.#running -= 1;
       const next = this.#waiting.shift();

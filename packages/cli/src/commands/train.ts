@@ -48,10 +48,13 @@ export function addTrain(program: Command): void {
 async function train(options: TrainOptions, command: Command): Promise<void> {
   const screen = openScreen();
   const run = options.resume === undefined ? await newRun(options, command) : await earlierRun(options.resume, command);
-  const splits = await loadExperimentData(run.config);
   const started = performance.now();
+  // data load while the driver starts; what is wrong with them is told below, once there is a device to close
+  const loading = loadExperimentData(run.config);
+  loading.catch(() => {});
   const opened = await open(options, run.choices);
   try {
+    const splits = await loading;
     screen.line(`adapter ${opened.backend.name}`);
     if (opened.hint !== undefined) screen.line(`hint: ${opened.hint}`);
     const common = {

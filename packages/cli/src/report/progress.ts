@@ -21,12 +21,14 @@ export function progressObserver(screen: Screen): Observer {
     message: (text) => screen.line(text),
     step({ arm: name, step, totalSteps, loss, crossEntropy, dissimilarity, pairs, seconds }) {
       const now = performance.now() / 1000;
-      if (arm?.name !== name) arm = { name, from: step - 1, since: now - seconds };
-      const eta = ((now - arm.since) / (step - arm.from)) * (totalSteps - step);
+      // the first step compiles shaders and says nothing about the others
+      if (arm?.name !== name) arm = { name, from: step, since: now };
+      const left = totalSteps - step;
+      const eta = step > arm.from || left === 0 ? (now - arm.since) * (left / Math.max(1, step - arm.from)) : undefined;
       const parts = [`loss ${loss.toFixed(4)}`];
       if (pairs > 0)
         parts.push(`CE ${crossEntropy.toFixed(4)}`, `similarity ${(1 - dissimilarity / pairs).toFixed(4)}`);
-      parts.push(`${duration(seconds)}/step`, `ETA ${duration(eta)}`);
+      parts.push(`${duration(seconds)}/step`, `ETA ${eta === undefined ? "?" : duration(eta)}`);
       screen.progress({ label: name, done: step, total: totalSteps, detail: parts.join("  ") });
     },
     validation({ arm: name, step, loss, top1, top5, best }) {

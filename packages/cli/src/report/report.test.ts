@@ -69,7 +69,7 @@ test("progress is lines in a file and a bar on a terminal", () => {
   const lines = shown(false).split("\n");
   expect(lines).toEqual([
     expect.stringMatching(
-      /^guided {3}1\/3 {2}loss 9\.0000 {2}CE 2\.0000 {2}similarity 0\.5000 {2}0\.25 s\/step {2}ETA 0\.\d\d s$/,
+      /^guided {3}1\/3 {2}loss 9\.0000 {2}CE 2\.0000 {2}similarity 0\.5000 {2}0\.25 s\/step {2}ETA \?$/,
     ),
     expect.stringMatching(/^guided {3}3\/3 .*ETA 0\.00 s$/),
     "guided: validation after step 3: loss 1.2500, top-1 59.0 %, top-5 90.0 %, best so far",

@@ -4,7 +4,7 @@
 import { type AdapterFacts, OpenedDevice } from "./device.ts";
 
 /** Features that kernels make use of where they exist. */
-const wantedFeatures: readonly GPUFeatureName[] = ["subgroups", "timestamp-query"];
+const wantedFeatures: readonly GPUFeatureName[] = ["subgroups", "timestamp-query", "shader-f16"];
 
 /** Every limit of an adapter; the names are getters on its prototype, so they are not own keys. */
 function limitsOf(adapter: GPUAdapter): Record<string, number> {

@@ -9,7 +9,7 @@
  * An input is bound as an array of vec4 if all its loads are contiguous; `planLoads` must say so before the
  * first load.
  */
-import { contiguousStrides, type Expression, type Kernel, type View } from "@guidance/tensor";
+import { contiguousStrides, type Expression, type Kernel, operandsOf, type View } from "@guidance/tensor";
 import { elementText, isContiguous, type Site, standsStill } from "./address.ts";
 import type { ShaderBuilder } from "./builder.ts";
 import { elementwiseText } from "./elementwise.ts";
@@ -140,6 +140,12 @@ export interface StoreSite {
 export function storeWidth(kernel: Kernel, size: number): Width {
   const inner = kernel.domain.at(-1);
   return inner !== undefined && inner % 4 === 0 && size % 4 === 0 ? 4 : 1;
+}
+
+/** Whether the epilogue reads an operand of the core, which then has to be bound as single elements. */
+export function readsOperands(kernel: Kernel): boolean {
+  const operands = operandsOf(kernel).length;
+  return kernel.body.some((expression) => expression.kind === "load" && expression.input < operands);
 }
 
 /** The space of the kernel's epilogue, for `planLoads`. */

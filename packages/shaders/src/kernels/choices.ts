@@ -18,8 +18,9 @@ export function choiceKey({ core }: Kernel): string | undefined {
   if (!isOpCore(core)) return undefined;
   if (core.op === "matmul") {
     const { batch, M, N, K } = matmulSizes(core.operands, core.attrs);
-    const { transposeA, transposeB } = core.attrs;
-    return `matmul ${batch}x${M}x${N}x${K} ${transposeA ? "T" : "N"}${transposeB ? "T" : "N"}`;
+    const { transposeA, transposeB, symmetric } = core.attrs;
+    const form = `${transposeA ? "T" : "N"}${transposeB ? "T" : "N"}${symmetric ? " symmetric" : ""}`;
+    return `matmul ${batch}x${M}x${N}x${K} ${form}`;
   }
   const convolution = (sizes: object, { stride, padding }: ConvAttrs) =>
     `${core.op} ${Object.entries(sizes)

@@ -16,6 +16,7 @@ import {
   runKernel,
   traitsOf,
   withEpilogue,
+  withOperand,
 } from "./conv2d.test.support.ts";
 import { generateConv2d, generateConv2dInputGrad } from "./conv2d.ts";
 import { generateConv2dWeightGrad } from "./conv2d-weight-grad.ts";
@@ -71,7 +72,10 @@ const square = (
 
 const table: readonly Case[] = [
   square(2, 16, 16, 16, 3, 1, 1),
+  square(3, 5, 12, 40, 3, 1, 1),
+  square(3, 5, 6, 20, 3, 1, 1),
   square(2, 3, 20, 12, 7, 2, 3),
+  { x: [2, 2, 9, 15], weight: [6, 5, 4], stride: [2, 2], padding: [0, 3] },
   square(3, 1, 14, 16, 7, 2, 3),
   square(5, 16, 7, 16, 3, 1, 1),
   square(5, 16, 7, 32, 3, 2, 1),
@@ -131,18 +135,26 @@ function termsOf(op: ConvName, { x: [N, C, H, W], weight: [O, R, S] }: Case): nu
   return op === "conv2d" ? C * R * S : op === "conv2dInputGrad" ? O * R * S : N * H * W;
 }
 
+/** What is fused behind a core: nothing, what a guide's layer has, or the sum with the core's first operand. */
+type Epilogue = "none" | "layer" | "operand";
+
 async function check(
   op: ConvName,
   convolution: Case,
   traits: Partial<DeviceTraits>,
-  epilogues: readonly boolean[] = [false],
+  epilogues: readonly Epilogue[] = ["none"],
 ): Promise<void> {
   for (const epilogue of epilogues) {
     const bare = kernelOf(op, convolution);
-    const kernel = epilogue ? withEpilogue(bare) : bare;
+    const kernel = epilogue === "none" ? bare : epilogue === "layer" ? withEpilogue(bare) : withOperand(bare);
     const values = kernel.inputs.map(({ shape }, i) => noise(elementCount(shape), i + 1));
     const result = referenceOf(bare, values);
-    const expected = epilogue ? epilogueOf(result, bare.domain, values.slice(2)) : result;
+    const expected =
+      epilogue === "none"
+        ? result
+        : epilogue === "layer"
+          ? epilogueOf(result, bare.domain, values.slice(2))
+          : Float32Array.from(result, (value, i) => value + values[0][i]);
     const actual = await runKernel(opened, kernel, values, generators[op], traitsOf(opened, traits));
     expectClose(actual, expected, termsOf(op, convolution));
   }
@@ -152,7 +164,7 @@ async function check(
 export function testConvolutions(family: "direct" | "subgroup", tested: readonly ConvName[] = ops): void {
   describe.each(tested)("%s", (op) => {
     test.each(table)("$x weight $weight stride $stride padding $padding", async (convolution) => {
-      await check(op, convolution, { family }, [true]);
+      await check(op, convolution, { family }, ["layer"]);
     });
 
     test("random shapes", async () => {
@@ -163,13 +175,17 @@ export function testConvolutions(family: "direct" | "subgroup", tested: readonly
       );
     });
 
+    test("an epilogue that reads an operand", async () => {
+      await check(op, square(2, 8, 8, 8, 3, 1, 1), { family }, ["operand"]);
+    });
+
     test.each([1024, 2048, 4096])("binding windows of %i bytes", async (maxBindingBytes) => {
       for (const convolution of [
         square(7, 6, 4, 9, 3, 1, 1),
         square(5, 4, 7, 8, 3, 2, 1),
         square(3, 8, 2, 20, 3, 1, 1),
       ]) {
-        await check(op, convolution, { family, maxBindingBytes, offsetAlignment: 256 }, [true]);
+        await check(op, convolution, { family, maxBindingBytes, offsetAlignment: 256 }, ["layer"]);
       }
     });
   });
@@ -181,7 +197,7 @@ export function testTiledConvolutions(): void {
     "tiled $x $weight",
     async (convolution) => {
       for (const op of ["conv2d", "conv2dInputGrad"] as const)
-        await check(op, convolution, { family: "tiled" }, [true]);
+        await check(op, convolution, { family: "tiled" }, ["layer"]);
     },
   );
 }

@@ -42,6 +42,20 @@ export interface Correlation {
   readonly plane: Pair;
   readonly spread: Pair;
   readonly shift: Pair;
+  /** The rows are `channels` of the result in every phase of the stride: see `phasedInputGrad`. */
+  readonly phases?: Phases;
+}
+
+/**
+ * Row m is channel floor(m / count) of the pixels (y spread + a, x spread + b), where a and b are the quotient and
+ * remainder of m mod count by spread[1]. Tap (t, u) is kernel element (first[0] + a + t spread[0], ...), where that exists.
+ */
+export interface Phases {
+  readonly count: number;
+  readonly channels: number;
+  readonly first: Pair;
+  /** [height, width] of the kernel. */
+  readonly kernel: Pair;
 }
 
 /** conv2d(x [N,C,H,W], weight [O,C,R,S]) -> [N,O,P,Q]. */
@@ -105,6 +119,44 @@ export function inputGradCorrelations(sizes: ConvSizes, { stride, padding }: Con
   return classes;
 }
 
+/**
+ * The input gradient as one correlation whose rows are the channels in every phase (a, b) of the stride: the pixels of
+ * all classes lie over nearly the same places. Taps that a phase has not are products with zero, so this pays where
+ * channels are few, as in the gradient with respect to images, and a class alone would fill no tile.
+ *
+ * With h = stride y + a, and p = y + origin - t for the largest origin of any phase, the tap is r = first + a + stride t
+ * with first = padding - stride origin.
+ */
+export function phasedInputGrad(sizes: ConvSizes, { stride, padding }: ConvAttrs): Correlation {
+  const { N, C, O, H, W, P, Q, R, S } = sizes;
+  const kernel: Pair = [R, S];
+  const origin = ([0, 1] as const).map((axis) => Math.floor((stride[axis] - 1 + padding[axis]) / stride[axis]));
+  const first = ([0, 1] as const).map((axis) => padding[axis] - stride[axis] * origin[axis]);
+  const count = stride[0] * stride[1];
+  return cropTaps({
+    images: N,
+    rows: count * C,
+    depth: O,
+    taps: [tapsFrom(first[0], R, stride[0]), tapsFrom(first[1], S, stride[1])],
+    image: [P, Q],
+    grid: [Math.ceil(H / stride[0]), Math.ceil(W / stride[1])],
+    stride: [1, 1],
+    step: -1,
+    origin: [origin[0], origin[1]],
+    weight: {
+      offset: first[0] * S + first[1],
+      row: R * S,
+      depth: C * R * S,
+      tapRow: stride[0] * S,
+      tapColumn: stride[1],
+    },
+    plane: [H, W],
+    spread: stride,
+    shift: [0, 0],
+    phases: { count, channels: C, first: [first[0], first[1]], kernel },
+  });
+}
+
 /** How many of `first`, first + stride, ... are below `size`. */
 function tapsFrom(first: number, size: number, stride: number): number {
   return Math.max(0, Math.ceil((size - first) / stride));
@@ -112,7 +164,7 @@ function tapsFrom(first: number, size: number, stride: number): number {
 
 /** Drops leading and trailing taps that meet no pixel from any place. */
 export function cropTaps(correlation: Correlation): Correlation {
-  const { step, weight, origin } = correlation;
+  const { step, weight, origin, spread, phases } = correlation;
   const [from, to] = [0, 1]
     .map((axis) => usefulTaps(correlation, axis))
     .reduce(
@@ -128,6 +180,12 @@ export function cropTaps(correlation: Correlation): Correlation {
     taps: [to[0] - from[0], to[1] - from[1]],
     origin: [origin[0] + step * from[0], origin[1] + step * from[1]],
     weight: { ...weight, offset: weight.offset + from[0] * weight.tapRow + from[1] * weight.tapColumn },
+    ...(phases && {
+      phases: {
+        ...phases,
+        first: [phases.first[0] + from[0] * spread[0], phases.first[1] + from[1] * spread[1]],
+      },
+    }),
   };
 }
 

@@ -3,7 +3,8 @@
  * so that every value it loads is used four times. Runs anywhere; sizes, strides and taps are all parameters.
  */
 import type { ShaderBuilder } from "./builder.ts";
-import { bindOperands, type CorrelationPart, emitGridPlace, emitTileStores } from "./conv2d-tile.ts";
+import { bindOperands, type CorrelationPart, emitGridPlace } from "./conv2d-tile.ts";
+import { emitTileStores } from "./conv2d-tile-store.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { divide } from "./division.ts";
 import { gridOf } from "./grid.ts";
@@ -65,6 +66,6 @@ export function writeDirect(shader: ShaderBuilder, part: CorrelationPart): Dispa
       });
     });
   });
-  emitTileStores(shader, part, firstRow, sums, grid);
+  emitTileStores(shader, part, firstRow, [{ places: grid, sums }]);
   return shader.build(size, groups);
 }

@@ -1,16 +1,14 @@
 /**
- * What every shader of a correlation (see conv2d-correlation.ts) begins and ends with: which part of the result a
- * dispatch computes, where a place lies in image and result, and the loop that sends finished sums through the fused
- * epilogue. In between, each family has its own inner loops.
+ * What every shader of a correlation (see conv2d-correlation.ts) begins with: which part of the result a dispatch
+ * computes, where a place lies in the image, and the operands' addresses. Each family has its own inner loops, and
+ * conv2d-tile-store.ts is how their sums leave.
  */
-import { elementCount, type Kernel } from "@guidance/tensor";
-import { emitStores } from "./body.ts";
 import type { ShaderBuilder } from "./builder.ts";
 import type { Correlation } from "./conv2d-correlation.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { divide } from "./division.ts";
-import { knownPlace } from "./place.ts";
 import type { StorageBinding } from "./storage.ts";
+import type { Width } from "./wgsl.ts";
 
 /** The part of a correlation that one dispatch computes: ranges [start, end). */
 export interface CorrelationPart {
@@ -26,13 +24,8 @@ export interface CorrelationPart {
 /** A dispatch that fills one part: printed by one family. */
 export type CorrelationWriter = (shader: ShaderBuilder, part: CorrelationPart) => Dispatch;
 
-/** Kernel inputs that hold the image and the weight. */
-export function operandsOf(kernel: Kernel): { readonly image: number; readonly weight: number } {
-  // conv2d(x, weight) and conv2dInputGrad(grad, weight) agree
-  if (kernel.core?.op !== "conv2d" && kernel.core?.op !== "conv2dInputGrad")
-    throw new Error(`${kernel.label} is no correlation`);
-  return { image: 0, weight: 1 };
-}
+/** Kernel inputs that hold the image and the weight: conv2d(x, weight) and conv2dInputGrad(grad, weight) agree. */
+const [IMAGE, WEIGHT] = [0, 1];
 
 /**
  * A row so far outside every image that no tap reaches back in: what idle lanes work on. (Its product with a row
@@ -101,16 +94,18 @@ export interface Operands {
   readonly weightTap: readonly [string, string];
 }
 
-/** Binds image and weight and prepares their addresses; windows of them have been set before. */
-export function bindOperands(shader: ShaderBuilder, part: CorrelationPart): Operands {
+/**
+ * Binds image and weight and prepares their addresses; windows of them have been set before. An image bound at width 4
+ * may only be loaded in whole vec4s.
+ */
+export function bindOperands(shader: ShaderBuilder, part: CorrelationPart, imageLoads: Width = 1): Operands {
   const { correlation, images, rows, depth } = part;
-  const { image, weight } = operandsOf(shader.kernel);
   const [height, width] = correlation.image;
   const plane = height * width;
   const pitch = correlation.depth * plane;
   const { weight: view, taps } = correlation;
   const first = view.offset + rows[0] * view.row + depth[0] * view.depth;
-  const [imageBinding, weightBinding] = [shader.input(image), shader.input(weight)];
+  const [imageBinding, weightBinding] = [shader.input(IMAGE, imageLoads), shader.input(WEIGHT, 1)];
   return {
     image: imageBinding,
     weight: weightBinding,
@@ -129,92 +124,4 @@ export function bindOperands(shader: ShaderBuilder, part: CorrelationPart): Oper
       shader.param("weightTapColumn", "i32", view.tapColumn),
     ],
   };
-}
-
-/**
- * Sends the sums of one tile to the epilogue. `sums[i]` is a vec4 of the sums of row `firstRow + i` at four places.
- */
-export function emitTileStores(
-  shader: ShaderBuilder,
-  part: CorrelationPart,
-  firstRow: string,
-  sums: readonly string[],
-  places: readonly GridPlace[],
-): void {
-  const { correlation } = part;
-  const sizes = [correlation.images, correlation.rows, ...correlation.plane];
-  const rows = shader.param("rows", "u32", part.rows[1] - part.rows[0]);
-  const first = shader.param("firstRow", "u32", part.rows[0]);
-  const pitch = shader.param("resultPlane", "u32", sizes[2] * sizes[3]);
-  const results = places.map((place) => emitResultPlace(shader, part, place));
-  const live = places.map((place) => place.live);
-  emitRows(shader, { firstRow, rows, sums, live }, (row, j, sum) => {
-    const { n, h, w, start } = results[j];
-    const m = shader.let("m", `${row} + ${first}`);
-    const linear = shader.let("index", `${start} + ${m} * ${pitch}`);
-    const place = knownPlace(shader, sizes, [n, m, h, w], linear, "result");
-    if (part.scratch === undefined) emitStores(shader, shader.kernel, { place, results: [sum] });
-    else emitScratchStore(shader, elementCount(sizes), linear, sum, part.scratch === "add");
-  });
-}
-
-/** Where a place lies in the result: its coordinates and its element in row 0, as u32 names. */
-function emitResultPlace(shader: ShaderBuilder, { correlation, images }: CorrelationPart, place: GridPlace) {
-  const { rows, spread, shift, plane } = correlation;
-  const spreadOf = (axis: number, coordinate: string) =>
-    spread[axis] === 1
-      ? coordinate
-      : `${coordinate} * ${shader.param(`spread${axis}`, "i32", spread[axis])} + ${shader.param(`shift${axis}`, "i32", shift[axis])}`;
-  const n = shader.let("n", `u32(${place.image}) + ${shader.param("firstImage", "u32", images[0])}`);
-  const h = shader.let("h", `u32(${spreadOf(0, place.y)})`);
-  const w = shader.let("w", `u32(${spreadOf(1, place.x)})`);
-  const image = shader.param("resultImage", "u32", rows * plane[0] * plane[1]);
-  const start = shader.let("start", `${n} * ${image} + ${h} * ${shader.param("resultWidth", "u32", plane[1])} + ${w}`);
-  return { n, h, w, start };
-}
-
-export interface TileRows {
-  readonly firstRow: string;
-  /** Rows that exist; the tile may overhang. */
-  readonly rows: string;
-  /** One vec4 a row. */
-  readonly sums: readonly string[];
-  /** Which of the four columns exist. */
-  readonly live: readonly string[];
-}
-
-/**
- * Calls `store` where the text of each existing sum's epilogue goes. The rows go through an array and a loop, so that
- * the epilogue is printed four times and not 4 x rows times: its text decides how long a driver compiles.
- */
-export function emitRows(
-  shader: ShaderBuilder,
-  { firstRow, rows, sums, live }: TileRows,
-  store: (row: string, column: number, sum: string) => void,
-): void {
-  const tile = shader.name("tile");
-  shader.line(`var ${tile} = array<vec4<f32>, ${sums.length}>(${sums.join(", ")});`);
-  const i = shader.name("i");
-  const count = shader.let("count", `min(${sums.length}u, ${rows} - min(${rows}, ${firstRow}))`);
-  shader.block(`for (var ${i} = 0u; ${i} < ${count}; ${i}++)`, () => {
-    const values = shader.let("values", `${tile}[${i}]`);
-    live.forEach((condition, j) => {
-      shader.block(`if (${condition})`, () => store(`(${firstRow} + ${i})`, j, `${values}.${"xyzw"[j]}`));
-    });
-  });
-}
-
-/** Stores a bare sum in scratch 0 at `element`, which holds `total` elements, or adds it to what is there. */
-export function emitScratchStore(
-  shader: ShaderBuilder,
-  total: number,
-  element: string,
-  sum: string,
-  add: boolean,
-): void {
-  const scratch = shader.scratch(0, "f32", total, "read_write");
-  const at = shader.let("at", `${element} + ${shader.param("scratchStart", "u32", -scratch.origin)}`);
-  // a parameter, not text: both need the same pipeline
-  const kept = `select(0.0, ${scratch.load(at)}, ${shader.param("addToScratch", "u32", Number(add))} != 0u)`;
-  shader.line(scratch.store(at, `${kept} + ${sum}`));
 }

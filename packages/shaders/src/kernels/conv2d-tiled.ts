@@ -4,7 +4,8 @@
  * taps together, 16 at a time, so that one channel of seven by seven taps fills the tile as well as many channels do.
  */
 import type { ShaderBuilder } from "./builder.ts";
-import { bindOperands, type CorrelationPart, emitGridPlace, emitTileStores } from "./conv2d-tile.ts";
+import { bindOperands, type CorrelationPart, emitGridPlace } from "./conv2d-tile.ts";
+import { emitTileStores } from "./conv2d-tile-store.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { gridOf } from "./grid.ts";
 
@@ -84,6 +85,6 @@ export function writeTiled(shader: ShaderBuilder, part: CorrelationPart): Dispat
     shader.line("workgroupBarrier();");
   });
   const firstRow = shader.let("firstRow", `${rowTile} * ${TILE}u + ${down} * ${BLOCK}u`);
-  emitTileStores(shader, part, firstRow, sums, places);
+  emitTileStores(shader, part, firstRow, [{ places, sums }]);
   return shader.build(SIDE * SIDE, groups);
 }

@@ -6,7 +6,7 @@ import { type ConvAttrs, type ConvSizes, elementCount } from "@guidance/tensor";
 import { emitStores } from "./body.ts";
 import type { ShaderBuilder } from "./builder.ts";
 import { usefulTaps } from "./conv2d-correlation.ts";
-import { emitRows, emitScratchStore } from "./conv2d-tile.ts";
+import { emitRows, emitScratchStore } from "./conv2d-tile-store.ts";
 import { divide } from "./division.ts";
 import { gridOf } from "./grid.ts";
 import { knownPlace } from "./place.ts";
@@ -252,11 +252,10 @@ export function emitWeightGradStores(
 ): void {
   const { O, C, R, S } = part.sizes;
   const shape = [O, C, R, S];
-  const live = columns.map((column) => column.live);
+  const tile = { firstRow, rows: frame.rows, sums: [sums], width: 1, columns: columns.map(placeOfColumn) } as const;
   shader.block(`if (${hasPixels(shader, part, split)})`, () =>
-    emitRows(shader, { firstRow, rows: frame.rows, sums, live }, (row, j, sum) => {
+    emitRows(shader, tile, (row, { c, r, s, weight }, sum) => {
       const o = shader.let("o", `${row} + ${shader.param("firstRow", "u32", part.rows[0])}`);
-      const { c, r, s, weight } = columns[j];
       const linear = shader.let("index", `${o} * ${frame.columnCount} + ${weight}`);
       if (part.scratch === undefined) {
         const place = knownPlace(shader, shape, [o, c, r, s], linear, "result");
@@ -269,3 +268,5 @@ export function emitWeightGradStores(
     }),
   );
 }
+
+const placeOfColumn = ({ live, c, r, s, weight }: WeightColumn) => ({ live, c, r, s, weight });

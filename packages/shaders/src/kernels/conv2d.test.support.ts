@@ -67,6 +67,20 @@ export function withEpilogue(kernel: Kernel): Kernel {
   };
 }
 
+/** core + its first operand, element by element (the operand has at least as many). */
+export function withOperand(kernel: Kernel): Kernel {
+  const { domain } = kernel;
+  return {
+    ...kernel,
+    body: [
+      { kind: "core", result: 0, dtype: "f32" },
+      { kind: "load", input: 0, view: { offset: 0, strides: contiguousStrides(domain) }, dtype: "f32" },
+      { kind: "apply", op: "add", arguments: [0, 1], dtype: "f32" },
+    ],
+    outputs: [{ ...kernel.outputs[0], expression: 2 }],
+  };
+}
+
 /** What `withEpilogue` computes from the core's result. */
 export function epilogueOf(
   result: TypedArray,

@@ -6,13 +6,13 @@
  * An infinite weight over the zeros of the padding gives NaN, as it does in a library that pads with real zeros.
  */
 import { elementCount, type Kernel } from "@guidance/tensor";
-import { type Box, splitSpace } from "../windows.ts";
-import { epilogueSpace, planLoads } from "./body.ts";
+import { type Box, fitsWhole, splitSpace } from "../windows.ts";
 import { ShaderBuilder } from "./builder.ts";
-import { type Correlation, forwardCorrelation, inputGradCorrelations } from "./conv2d-correlation.ts";
+import { type Correlation, forwardCorrelation, inputGradCorrelations, phasedInputGrad } from "./conv2d-correlation.ts";
 import { writeDirect } from "./conv2d-direct.ts";
 import { convSizesOf } from "./conv2d-sizes.ts";
 import { writeSubgroup } from "./conv2d-subgroup.ts";
+import { chooseShape } from "./conv2d-subgroup-tile.ts";
 import type { CorrelationPart, CorrelationWriter } from "./conv2d-tile.ts";
 import { writeTiled } from "./conv2d-tiled.ts";
 import {
@@ -34,9 +34,29 @@ export const generateConv2d: KernelGenerator = (kernel, overwrites, traits) => {
 
 export const generateConv2dInputGrad: KernelGenerator = (kernel, overwrites, traits) => {
   if (kernel.core?.op !== "conv2dInputGrad") throw new Error(`${kernel.label} is no conv2dInputGrad`);
-  const correlations = inputGradCorrelations(convSizesOf(kernel.core), kernel.core.attrs);
+  const sizes = convSizesOf(kernel.core);
+  const phased = phasedInputGrad(sizes, kernel.core.attrs);
+  const correlations = fillsTile(kernel, phased, traits) ? [phased] : inputGradCorrelations(sizes, kernel.core.attrs);
   return generateCorrelations(kernel, overwrites, traits, correlations);
 };
+
+/** Whether all phases of an input gradient together fill one tile of the family that can compute them. */
+function fillsTile({ inputs, outputs }: Kernel, phased: Correlation, traits: DeviceTraits): boolean {
+  const { count, channels } = phased.phases ?? { count: 1, channels: 0 };
+  return (
+    count > 1 &&
+    channels > 0 &&
+    phased.rows <= MOST_PHASED_ROWS &&
+    chooseFamily(traits) === "subgroup" &&
+    chooseShape(phased) !== "channel" &&
+    [...inputs, ...outputs.map(({ type }) => type)].every(({ shape, dtype }) =>
+      fitsWhole(elementCount(shape), dtype, traits),
+    )
+  );
+}
+
+/** Rows of the largest tile of paired runs. */
+const MOST_PHASED_ROWS = 16;
 
 /** Kernel families of the forward convolution and the input gradient. */
 type ConvFamily = "subgroup" | "tiled" | "direct";
@@ -62,8 +82,8 @@ function generateCorrelations(
 ): GeneratedKernel {
   const family = chooseFamily(traits);
   if (elementCount(given.domain) === 0) return { dispatches: [], scratch: [], family };
-  const { images, rows, depth, plane } = correlations[0];
-  const sizes = [images, rows, ...plane];
+  const { images, rows, depth, plane, phases } = correlations[0];
+  const sizes = [images, phases?.channels ?? rows, ...plane];
   const count = elementCount(sizes);
   const kernel = expandDomain(given, sizes);
   const inDomain = ({ start, size }: Box): Box =>
@@ -91,7 +111,6 @@ function generateCorrelations(
     correlations.map((correlation) => {
       const shader = new ShaderBuilder(kernel, overwrites, traits);
       setWindows(shader, operands, box);
-      planLoads(shader, [epilogueSpace(kernel, 1)]);
       const range = (axis: number): [number, number] => [
         box.start[axis],
         Math.min(space[axis], box.start[axis] + box.size[axis]),

@@ -4,7 +4,7 @@
  */
 import { type CoreAttrs, type Kernel, type MatmulSizes, matmulSizes } from "@guidance/tensor";
 import type { ElementRange } from "../windows.ts";
-import { emitStores, epilogueSpace, planLoads, storeWidth } from "./body.ts";
+import { emitStores, epilogueSpace, planLoads, readsOperands, storeWidth } from "./body.ts";
 import type { ShaderBuilder } from "./builder.ts";
 import type { BufferReference } from "./dispatch.ts";
 import { knownPlace } from "./place.ts";
@@ -27,6 +27,12 @@ export interface MatmulPass {
   readonly before: boolean;
   readonly after: boolean;
   readonly windows: readonly ({ readonly reference: BufferReference } & ElementRange)[];
+}
+
+/** Whether half of the tiles of a pass give the other half: a symmetric product, computed whole. */
+export function isMirrored({ attrs, sizes, m, n, before, after }: MatmulPass): boolean {
+  const whole = lengthOf(m) === sizes.M && lengthOf(n) === sizes.N;
+  return attrs.symmetric === true && whole && !before && !after;
 }
 
 export const lengthOf = ([start, end]: Span): number => end - start;
@@ -73,7 +79,8 @@ export function layoutOf(
 export function bindOperand(shader: ShaderBuilder, pass: MatmulPass, factor: 0 | 1, batch: string): Operand {
   const name = factor === 0 ? "a" : "b";
   const { alongK, pitch, matrix, outer, inner } = layoutOf(pass, factor);
-  const vector = pitch % 4 === 0 && inner[0] % 4 === 0 && (!alongK || lengthOf(inner) % 4 === 0);
+  const vector =
+    !readsOperands(pass.kernel) && pitch % 4 === 0 && inner[0] % 4 === 0 && (!alongK || lengthOf(inner) % 4 === 0);
   const width = vector ? 4 : 1;
   const binding = shader.input(factor, width);
   const first = operandRange(matrix, pitch, pass.batch, outer, inner).start - binding.origin;
@@ -98,10 +105,20 @@ export interface FinishedTile {
   readonly row: string;
   readonly column: string;
   readonly rows: readonly string[];
+  /** Of a mirrored pass: rows and columns of the tiles that `emitSkip` leaves out; their elements are stored from their mirror's. */
+  readonly mirror?: readonly [rows: number, columns: number];
+}
+
+/** Ends workgroups, or teams that wait for no other, whose tile from `row` and `column` on lies below the diagonal. */
+export function emitSkip(shader: ShaderBuilder, row: string, column: string, columns: number): void {
+  shader.line(`if (${column} + ${columns}u <= ${row}) { return; }`);
 }
 
 /** Width at which finished tiles are stored. */
-export function tileWidth({ kernel, sizes, n }: MatmulPass): Width {
+export function tileWidth(pass: MatmulPass): Width {
+  const { kernel, sizes, n } = pass;
+  // mirrored elements of one lane lie below each other
+  if (isMirrored(pass) || readsOperands(kernel)) return 1;
   return n[0] % 4 === 0 && lengthOf(n) % 4 === 0 ? storeWidth(kernel, sizes.N) : 1;
 }
 
@@ -114,7 +131,11 @@ export function planEpilogue(shader: ShaderBuilder, pass: MatmulPass): void {
  * Sends a tile to the epilogue, or to scratch. Rows go through an array and a loop, so that the epilogue is printed
  * once and not once per row: its text decides how long a driver compiles.
  */
-export function emitTile(shader: ShaderBuilder, pass: MatmulPass, { batch, row, column, rows }: FinishedTile): void {
+export function emitTile(
+  shader: ShaderBuilder,
+  pass: MatmulPass,
+  { batch, row, column, rows, mirror }: FinishedTile,
+): void {
   const width = tileWidth(pass);
   const mCount = shader.param("mCount", "u32", lengthOf(pass.m));
   const nCount = shader.param("nCount", "u32", lengthOf(pass.n));
@@ -128,8 +149,14 @@ export function emitTile(shader: ShaderBuilder, pass: MatmulPass, { batch, row, 
       const sums = shader.let("sums", `${tile}[${i}]`);
       ["x", "y", "z", "w"].forEach((lane, j) => {
         const n = j === 0 ? column : shader.let("n", `${column} + ${j}u`);
-        const one = () => emitOne(shader, pass, { batch, m, n, sum: `${sums}.${lane}`, width });
-        shader.block(`if (${n} < ${nCount})`, one);
+        const sum = `${sums}.${lane}`;
+        shader.block(`if (${n} < ${nCount})`, () => emitOne(shader, pass, { batch, m, n, sum, width }));
+        if (!mirror) return;
+        const [height, across] = mirror;
+        const leftOut = `(${m} / ${across}u + 1u) * ${across}u <= ${n} / ${height}u * ${height}u`;
+        shader.block(`if (${n} < ${nCount} && ${leftOut})`, () =>
+          emitOne(shader, pass, { batch, m: n, n: m, sum, width }),
+        );
       });
     });
   });

@@ -13,7 +13,9 @@ import { ShaderBuilder } from "./builder.ts";
 import type { DeviceTraits, Dispatch } from "./dispatch.ts";
 import {
   bindOperand,
+  emitSkip,
   emitTile,
+  isMirrored,
   lengthOf,
   loadFour,
   type MatmulPass,
@@ -49,12 +51,15 @@ export function registerDispatch(
     "column",
     team === 1 ? `${columnTeam} * 4u` : `(${columnTeam} * ${team}u + ${member}) * 4u`,
   );
+  const columns = 4 * team;
+  const mirrored = isMirrored(pass);
+  if (mirrored) emitSkip(shader, row, `${columnTeam} * ${columns}u`, columns);
   const [a, b] = [bindOperand(shader, pass, 0, batch), bindOperand(shader, pass, 1, batch)];
   const sums = Array.from({ length: rows }, () => shader.var("sum", "vec4<f32>()"));
   emitLoop(shader, { pass, a, b, row, column, member, team, sums });
-  emitTile(shader, pass, { batch, row, column, rows: sums });
+  emitTile(shader, pass, { batch, row, column, rows: sums, ...(mirrored && { mirror: [rows, columns] }) });
   const workgroups = [
-    Math.ceil(lengthOf(pass.n) / (4 * team * teams)),
+    Math.ceil(lengthOf(pass.n) / (columns * teams)),
     Math.ceil(lengthOf(pass.m) / rows),
     lengthOf(pass.batch),
   ] as const;

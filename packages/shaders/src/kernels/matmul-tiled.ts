@@ -7,7 +7,9 @@ import { ShaderBuilder } from "./builder.ts";
 import type { DeviceTraits, Dispatch } from "./dispatch.ts";
 import {
   bindOperand,
+  emitSkip,
   emitTile,
+  isMirrored,
   lengthOf,
   loadFour,
   type MatmulPass,
@@ -40,6 +42,8 @@ export function tiledDispatch(
   const batch = pass.sizes.batch > 1 ? "group.z" : "0u";
   const rowTile = shader.let("rowTile", `group.y * ${tile}u`);
   const columnTile = shader.let("columnTile", `group.x * ${tile}u`);
+  const mirrored = isMirrored(pass);
+  if (mirrored) emitSkip(shader, rowTile, columnTile, tile);
   const [a, b] = [bindOperand(shader, pass, 0, batch), bindOperand(shader, pass, 1, batch)];
   for (const name of ["aSlice", "bSlice"])
     shader.declare(name, `var<workgroup> ${name}: array<vec4<f32>, ${SLICE / 4}>;`);
@@ -104,6 +108,7 @@ export function tiledDispatch(
         row,
         column,
         rows: [0, 1, 2, 3].map((i) => sums[(top * 4 + i) * halves + left]),
+        ...(mirrored && { mirror: [tile, tile] }),
       });
     }
   }

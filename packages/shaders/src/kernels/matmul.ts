@@ -6,7 +6,7 @@ import { contiguousStrides, elementCount, type Kernel } from "@guidance/tensor";
 import { type Box, fitsWhole, splitSpace, type WindowedOperand } from "../windows.ts";
 import { standsStill } from "./address.ts";
 import type { BufferReference, DeviceTraits, Dispatch, KernelGenerator } from "./dispatch.ts";
-import { layoutOf, type MatmulPass, operandRange, type Span, sizesOf } from "./matmul-pass.ts";
+import { isMirrored, layoutOf, lengthOf, type MatmulPass, operandRange, type Span, sizesOf } from "./matmul-pass.ts";
 import { registerDispatch } from "./matmul-register.ts";
 import { tiledDispatch } from "./matmul-tiled.ts";
 import { normalizeKernel } from "./normalize.ts";
@@ -64,10 +64,13 @@ const ROW_COST = new Map([
 const SMALL_PRODUCT = 2 ** 19;
 
 /** Rows of a register tile: the least work, counting idle rows and at least two workgroups. */
-function rowsOf(M: number, N: number, K: number, columns: number): number {
+function rowsOf(pass: MatmulPass, columns: number): number {
+  const [M, N, K] = [pass.m, pass.n, pass.k].map(lengthOf);
+  const mirrored = isMirrored(pass);
   const cost = (rows: number) => {
-    const tiles = Math.ceil(M / rows);
-    const workgroups = tiles * Math.ceil(N / columns);
+    let workgroups = 0;
+    for (let row = 0; row < M; row += rows)
+      workgroups += Math.ceil(N / columns) - (mirrored ? Math.floor(row / columns) : 0);
     return Math.ceil(workgroups / 2) * rows * ROW_COST.get(rows)!;
   };
   const candidates = M * N * K <= SMALL_PRODUCT ? [16, 8] : [32, 16, 8];
@@ -83,8 +86,6 @@ function emit(
   overwrites: readonly (number | undefined)[],
   traits: DeviceTraits,
 ): Dispatch {
-  const length = ([start, end]: Span) => end - start;
-  const [M, N, K] = [pass.m, pass.n, pass.k].map(length);
   if (family === "tiled") return tiledDispatch(pass, overwrites, traits);
   if (family === "direct") {
     const teams = traits.software ? 8 : 64;
@@ -94,7 +95,7 @@ function emit(
   const teams = traits.software ? 1 : Math.max(1, 64 / subgroupSize);
   return registerDispatch(
     pass,
-    { team: subgroupSize, rows: traits.tileRows ?? rowsOf(M, N, K, 4 * subgroupSize), teams },
+    { team: subgroupSize, rows: traits.tileRows ?? rowsOf(pass, 4 * subgroupSize), teams },
     overwrites,
     traits,
   );

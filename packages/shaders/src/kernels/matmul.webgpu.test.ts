@@ -1,8 +1,8 @@
 /** Matrix products of random shapes on the GPU against the CPU backend, in every family and through windows. */
-import { type Expression, elementCount, type Kernel } from "@guidance/tensor";
+import { cpuBackend, type Expression, elementCount, type Kernel } from "@guidance/tensor";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { f32, load, runKernel } from "../backend.test.support.ts";
+import { difference, f32, load, runKernel } from "../backend.test.support.ts";
 import {
   common,
   expectEqual,
@@ -114,6 +114,44 @@ describe("matmul", () => {
       expect(Array.from(c.slice(0, 8)).some(Number.isNaN)).toBe(false);
       expect(Array.from(c.slice(8)).every(Number.isNaN)).toBe(true);
     }
+  });
+
+  test.each([
+    { n: 70, d: 33, transposeA: false, epilogue: true },
+    { n: 64, d: 100, transposeA: false, epilogue: false },
+    { n: 90, d: 5, transposeA: true, epilogue: true },
+  ])("a Gram is computed by halves: %o", async ({ n, d, transposeA, epilogue }) => {
+    const product = productKernel({ batch: 1, M: n, N: n, K: d, transposeA, transposeB: !transposeA, epilogue });
+    const { core } = product;
+    if (core?.op !== "matmul") throw new Error("a product was expected");
+    const gram: Kernel = { ...product, core: { ...core, attrs: { ...core.attrs, symmetric: true } } };
+    const values = valuesOf(product, 5);
+    values[1] = values[0];
+    const expected = await runKernel(cpuBackend(), product, values);
+    for (const backend of [variants.whole, variants.direct, variants.hardware, variants.windowed]) {
+      const actual = await runKernel(backend, gram, values);
+      actual.forEach((output, o) => {
+        expect(difference(output, expected[o])).toBeLessThan(3e-6);
+      });
+    }
+  });
+
+  test("an epilogue may read a factor, transposed too", async () => {
+    const product = productKernel(shape(16, 16, 16, false, false));
+    const kernel: Kernel = {
+      ...product,
+      domain: [16, 16],
+      body: [
+        { kind: "core", result: 0, dtype: "f32" },
+        load(0, [1, 16]),
+        { kind: "apply", op: "add", arguments: [0, 1], dtype: "f32" },
+        load(1, [16, 1]),
+        { kind: "apply", op: "mul", arguments: [2, 3], dtype: "f32" },
+      ],
+      outputs: [output([16, 16], 4)],
+    };
+    for (const backend of [variants.whole, variants.direct, variants.hardware])
+      await expectEqual(backend, kernel, 3, 2e-6);
   });
 
   test("an empty inner size gives zeros", async () => {

@@ -3,6 +3,7 @@
  * tensors (loads), through elementwise and movement ops, on the group's domain.
  */
 import type { CoreName } from "../ops/index.ts";
+import type { MatmulAttrs } from "../ops/matmul.ts";
 import type { ReduceAttrs } from "../ops/reduce.ts";
 import { elementCount, sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
@@ -92,7 +93,7 @@ function emitSinglePass(
     const opCore = isOp
       ? ({
           op: core.op.name as CoreName,
-          attrs: core.attrs,
+          attrs: attrsOf(core),
           operands: core.inputs.map(typeOf),
           result: typeOf(core),
         } as Core)
@@ -113,6 +114,14 @@ function emitSinglePass(
     body: mapViews(body.expressions, whole.outer),
     outputs,
   };
+}
+
+/** A core op's attributes, with what only its operands tell. */
+function attrsOf({ op, attrs, inputs }: Tensor): unknown {
+  if (op.name !== "matmul" || aliasOf(inputs[0]) !== aliasOf(inputs[1])) return attrs;
+  const { transposeA, transposeB } = attrs as MatmulAttrs;
+  const gram = transposeA !== transposeB && sameShape(inputs[0].shape, inputs[1].shape);
+  return gram ? { transposeA, transposeB, symmetric: true } : attrs;
 }
 
 /** The output that stores `tensor` densely over `domain`. */

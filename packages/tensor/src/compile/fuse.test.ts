@@ -151,3 +151,16 @@ it("a training step of a small net", async () => {
     9 kernels, 0.001 MFLOP, peak 980 B: variables 636 B, temporaries 216 B, inputs 120 B, constants 0 B, staging 8 B"
   `);
 });
+
+it("a product of a tensor with its own transpose is known to be symmetric", async () => {
+  const marked = async (traced: (x: Tensor) => Tensor) => {
+    const { plan } = await compile(backend, { x: f32(4, 6) }, ({ x }) => ({ z: traced(x) }));
+    return plan.calls.map(({ kernel: { core } }) => core?.op === "matmul" && core.attrs.symmetric === true);
+  };
+  expect(await marked((x) => x.matmul(x, { transposeB: true }))).toEqual([true]);
+  expect(await marked((x) => x.matmul(x, { transposeA: true }))).toEqual([true]);
+  expect(await marked((x) => x.reshape([6, 4]).matmul(x))).toEqual([false]);
+  expect(
+    await marked((x) => x.reshape([2, 12]).matmul(x.reshape([3, 8]).reshape([2, 12]), { transposeB: true })),
+  ).toEqual([true]);
+});

@@ -7,6 +7,8 @@ import type { OpDefinition } from "./define.ts";
 export interface MatmulAttrs {
   readonly transposeA: boolean;
   readonly transposeB: boolean;
+  /** Both factors are one tensor, and one of them is transposed: the result is symmetric. Set by the compiler. */
+  readonly symmetric?: boolean;
 }
 
 /** Sizes of a product: M N K, and the batch count. */
