@@ -8,6 +8,7 @@ import {
   type DeviceBuffer,
   type Kernel,
   type Lowering,
+  type Overwrites,
   type Plan,
   type Program,
 } from "@guidance/tensor";
@@ -16,7 +17,7 @@ import { type OpenDeviceOptions, openDevice } from "./adapter/open.ts";
 import { mapMode } from "./adapter/usage.ts";
 import { waitQuietly } from "./adapter/wait.ts";
 import { type Counters, defaultBudget, Memory, newCounters, type WebGpuBuffer } from "./buffers.ts";
-import type { ProgramContext } from "./encode.ts";
+import { beginPlan, type ProgramContext } from "./encode.ts";
 import { choicesName } from "./kernels/choices.ts";
 import type { DeviceTraits } from "./kernels/dispatch.ts";
 import { KernelCache } from "./lowering.ts";
@@ -75,12 +76,8 @@ export class WebGpuBackend implements Backend {
     return this.#memory.liveBytes;
   }
 
-  lower(kernel: Kernel): Lowering {
-    // how many dispatches a kernel takes does not depend on what it overwrites
-    const { dispatches, scratch, family } = this.#kernels.generate(
-      kernel,
-      kernel.outputs.map(() => undefined),
-    );
+  lower(kernel: Kernel, overwrites: Overwrites = kernel.outputs.map(() => undefined)): Lowering {
+    const { dispatches, scratch, family } = this.#kernels.generate(kernel, overwrites);
     return { dispatches: dispatches.length, scratch, family };
   }
 
@@ -121,6 +118,11 @@ export class WebGpuBackend implements Backend {
     } finally {
       this.#memory.free(staging);
     }
+  }
+
+  begin(plan: Plan): void {
+    this.#check("begin");
+    beginPlan(plan, this.#context);
   }
 
   async prepare(plan: Plan, buffers: readonly DeviceBuffer[]): Promise<Program> {

@@ -68,6 +68,19 @@ describe("programs", () => {
     step.close();
   });
 
+  test("what a plan begins with is all the pipelines that it needs", async () => {
+    const backend = await backendWith();
+    const plan = singlePlan(backend, increment, { overwrites: [0] });
+    backend.begin(plan);
+    const { pipelines, shaderModules } = backend.counters;
+    expect(pipelines).toBe(1);
+    const buffers = plan.buffers.map(({ bytes, label }) => backend.allocate(bytes, label));
+    const program = await backend.prepare(plan, buffers);
+    expect(backend.counters).toMatchObject({ pipelines, shaderModules });
+    backend.write(buffers[0], new Float32Array(5));
+    expect(new Float32Array((await backend.run(program))[0])).toEqual(new Float32Array(5).fill(1));
+  });
+
   test("runs are queued in call order, three at once", async () => {
     const backend = await backendWith();
     const { buffers, program } = await counter(backend);

@@ -8,7 +8,7 @@ import { waitQuietly } from "./adapter/wait.ts";
 import type { Counters, Memory, WebGpuBuffer } from "./buffers.ts";
 import type { BindingWindow, Dispatch } from "./kernels/dispatch.ts";
 import type { KernelCache } from "./lowering.ts";
-import type { Pipeline, PipelineCache } from "./pipelines.ts";
+import type { PipelineCache } from "./pipelines.ts";
 
 /** What programs share: the parts of the backend. */
 export interface ProgramContext {
@@ -34,6 +34,34 @@ export interface EncodedPlan {
   readonly params: WebGpuBuffer;
 }
 
+interface PlannedDispatch {
+  readonly call: PlanCall;
+  readonly dispatch: Dispatch;
+}
+
+/** The dispatches of each call of a plan. */
+function dispatchesOf({ calls }: Plan, { kernels }: ProgramContext): PlannedDispatch[][] {
+  return calls.map((call) =>
+    kernels.generate(call.kernel, overwritesOf(call)).dispatches.map((dispatch) => ({ call, dispatch })),
+  );
+}
+
+function pipelinesOf(
+  dispatches: readonly PlannedDispatch[],
+  { pipelines }: ProgramContext,
+): Promise<GPUComputePipeline>[] {
+  return dispatches.map(({ call, dispatch }) => pipelines.pipeline(dispatch, call.kernel.label));
+}
+
+/** Begins with a plan's pipelines; `encodePlan` tries one that cannot be made again, and says why. */
+export function beginPlan(plan: Plan, context: ProgramContext): void {
+  // long shaders take longest: begun last, they would be waited for alone
+  const dispatches = dispatchesOf(plan, context)
+    .flat()
+    .sort((a, b) => b.dispatch.shader.length - a.dispatch.shader.length);
+  for (const pipeline of pipelinesOf(dispatches, context)) pipeline.catch(() => {});
+}
+
 /**
  * Makes a plan's dispatches; `buffers[i]` holds `plan.buffers[i]`. All pipelines are made at the same time.
  *
@@ -44,16 +72,12 @@ export async function encodePlan(
   buffers: readonly WebGpuBuffer[],
   context: ProgramContext,
 ): Promise<EncodedPlan> {
-  const calls = plan.calls.map((call) => ({
-    call,
-    dispatches: context.kernels.generate(call.kernel, overwritesOf(call)).dispatches,
-  }));
-  const flat = calls.flatMap(({ call, dispatches }) => dispatches.map((dispatch) => ({ call, dispatch })));
-  const fresh = new Map<string, Dispatch>();
-  for (const { dispatch } of flat) if (!context.pipelines.has(dispatch)) fresh.set(dispatch.shader, dispatch);
-  const pipelines = await Promise.all(
-    flat.map(({ call, dispatch }) => context.pipelines.pipeline(dispatch, call.kernel.label)),
-  );
+  const calls = dispatchesOf(plan, context);
+  const flat = calls.flat();
+  const fresh = flat.flatMap(({ dispatch }) => (context.pipelines.claim(dispatch) ? [dispatch] : []));
+  const pipelines = Promise.all(pipelinesOf(flat, context));
+  // awaited below, unless something else fails first
+  pipelines.catch(() => {});
   const { device, limits } = context.opened;
   const align = limits.minUniformBufferOffsetAlignment;
   const offsets: number[] = [];
@@ -69,25 +93,29 @@ export async function encodePlan(
   });
   device.pushErrorScope("validation");
   device.queue.writeBuffer(params.gpu, 0, words);
-  const encoded = flat.map(({ call, dispatch }, i): EncodedDispatch => {
+  const bindGroups = flat.map(({ call, dispatch }, i) => {
     const paramsOf = { buffer: params.gpu, offset: offsets[i], size: dispatch.params.byteLength };
-    const options = { plan, call, dispatch, pipeline: pipelines[i], params: paramsOf, buffers };
-    const bindGroup = createBindGroup(context, options);
-    return { pipeline: pipelines[i].gpu, bindGroup, workgroups: dispatch.workgroups };
+    return createBindGroup(context, { plan, call, dispatch, params: paramsOf, buffers });
   });
-  const error = await waitQuietly(device.popErrorScope());
-  if (error) {
+  const refused = device.popErrorScope();
+  try {
+    const [made, error] = await waitQuietly(Promise.all([pipelines, refused]));
+    if (error) {
+      const facts = `${context.opened.description} refused a kernel's buffers: ${error.message}`;
+      throw new BackendError({ what: "prepare", facts });
+    }
+    let next = 0;
+    const encoded = calls.map((dispatches) =>
+      dispatches.map(({ dispatch: { workgroups } }): EncodedDispatch => {
+        const i = next++;
+        return { pipeline: made[i], bindGroup: bindGroups[i], workgroups };
+      }),
+    );
+    return { calls: encoded, fresh, params };
+  } catch (error) {
     context.memory.free(params);
-    const facts = `${context.opened.description} refused a kernel's buffers: ${error.message}`;
-    throw new BackendError({ what: "prepare", facts });
+    throw error;
   }
-  let next = 0;
-  const perCall = calls.map(({ dispatches }) => {
-    const first = next;
-    next += dispatches.length;
-    return encoded.slice(first, next);
-  });
-  return { calls: perCall, fresh: [...fresh.values()], params };
 }
 
 /** Adds dispatches to a pass. */
@@ -111,13 +139,12 @@ interface BindOptions {
   readonly plan: Plan;
   readonly call: PlanCall;
   readonly dispatch: Dispatch;
-  readonly pipeline: Pipeline;
   readonly params: GPUBufferBinding;
   readonly buffers: readonly WebGpuBuffer[];
 }
 
-function createBindGroup({ opened, counters }: ProgramContext, options: BindOptions): GPUBindGroup {
-  const { plan, call, dispatch, pipeline, params, buffers } = options;
+function createBindGroup({ opened, counters, pipelines }: ProgramContext, options: BindOptions): GPUBindGroup {
+  const { plan, call, dispatch, params, buffers } = options;
   const resource = ({ buffer, offset, size }: BindingWindow): GPUBufferBinding => {
     if (buffer.kind === "scalars") return { buffer: buffers[plan.scalarsBuffer].gpu };
     const table = { input: call.inputs, output: call.outputs, scratch: call.scratch }[buffer.kind];
@@ -126,7 +153,7 @@ function createBindGroup({ opened, counters }: ProgramContext, options: BindOpti
   counters.bindGroups += 1;
   return opened.device.createBindGroup({
     label: call.kernel.label,
-    layout: pipeline.layout,
+    layout: pipelines.bindGroupLayout(dispatch),
     entries: [...dispatch.bindings.map(resource), params].map((bound, binding) => ({ binding, resource: bound })),
   });
 }

@@ -53,7 +53,7 @@ async function compileBackwards(
 
 /** Runs one workgroup of a dispatch over next to no memory: reads past the end of a binding are harmless. */
 async function dispatchOnce({ device }: OpenedDevice, pipelines: PipelineCache, dispatch: Dispatch): Promise<void> {
-  const { gpu, layout } = await pipelines.pipeline(dispatch, "first run");
+  const pipeline = await pipelines.pipeline(dispatch, "first run");
   const buffers = dispatch.bindings.map(() => device.createBuffer({ size: 16, usage: bufferUsage.storage }));
   const { params } = dispatch;
   const uniform = device.createBuffer({
@@ -64,8 +64,8 @@ async function dispatchOnce({ device }: OpenedDevice, pipelines: PipelineCache, 
   const entries = [...buffers, uniform].map((buffer, binding) => ({ binding, resource: { buffer } }));
   const encoder = device.createCommandEncoder();
   const pass = encoder.beginComputePass();
-  pass.setPipeline(gpu);
-  pass.setBindGroup(0, device.createBindGroup({ layout, entries }));
+  pass.setPipeline(pipeline);
+  pass.setBindGroup(0, device.createBindGroup({ layout: pipelines.bindGroupLayout(dispatch), entries }));
   pass.dispatchWorkgroups(1);
   pass.end();
   device.queue.submit([encoder.finish()]);

@@ -5,14 +5,16 @@ import { generateKernel } from "./kernels/index.ts";
 
 type Overwrites = readonly (number | undefined)[];
 
+type Content = Omit<Kernel, "label" | "path">;
+
 /** Kernels kept by content; a plan has a few hundred. */
 const MOST_KERNELS = 4096;
 
 export class KernelCache {
   readonly #traits: DeviceTraits;
   readonly #byText = new Map<string, GeneratedKernel>();
-  /** The text of a kernel is longer than the search for it. */
-  readonly #texts = new WeakMap<Kernel, string>();
+  /** By outputs: making the text takes longer than all else. */
+  readonly #texts = new WeakMap<Kernel["outputs"], { readonly content: Content; readonly text: string }>();
 
   constructor(traits: DeviceTraits) {
     this.#traits = traits;
@@ -31,12 +33,18 @@ export class KernelCache {
   }
 
   #textOf(kernel: Kernel): string {
-    let text = this.#texts.get(kernel);
-    if (text === undefined) {
-      const { label: _label, path: _path, ...content } = kernel;
-      text = exactJson(content);
-      this.#texts.set(kernel, text);
-    }
+    const { label: _label, path: _path, ...content } = kernel;
+    const known = this.#texts.get(kernel.outputs);
+    if (known && sameParts(known.content, content)) return known.text;
+    const text = exactJson(content);
+    this.#texts.set(kernel.outputs, { content, text });
     return text;
   }
+}
+
+/** Whether two contents are made of the very same objects, as those of a network's equal layers are. */
+function sameParts(a: Content, b: Content): boolean {
+  return (
+    a.inputs === b.inputs && a.domain === b.domain && a.core === b.core && a.body === b.body && a.outputs === b.outputs
+  );
 }

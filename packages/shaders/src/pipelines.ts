@@ -11,11 +11,6 @@ import type { Dispatch } from "./kernels/dispatch.ts";
 /** `GPUShaderStage.COMPUTE`; the constant's name exists in browsers only. */
 const COMPUTE_STAGE = 4;
 
-export interface Pipeline {
-  readonly gpu: GPUComputePipeline;
-  readonly layout: GPUBindGroupLayout;
-}
-
 interface Layout {
   readonly bindGroup: GPUBindGroupLayout;
   readonly pipeline: GPUPipelineLayout;
@@ -24,7 +19,8 @@ interface Layout {
 export class PipelineCache {
   readonly #opened: OpenedDevice;
   readonly #counters: Counters;
-  readonly #pipelines = new Map<string, Promise<Pipeline>>();
+  readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  readonly #claimed = new Set<string>();
   readonly #layouts = new Map<string, Layout>();
 
   constructor(opened: OpenedDevice, counters: Counters) {
@@ -32,12 +28,15 @@ export class PipelineCache {
     this.#counters = counters;
   }
 
-  has({ shader }: Dispatch): boolean {
-    return this.#pipelines.has(shader);
+  /** Whether no plan had the shader of a dispatch before; the plan that asks now does. */
+  claim({ shader }: Dispatch): boolean {
+    const isFresh = !this.#claimed.has(shader);
+    this.#claimed.add(shader);
+    return isFresh;
   }
 
   /** The pipeline of a dispatch. `label` names the kernel in errors. */
-  pipeline(dispatch: Dispatch, label: string): Promise<Pipeline> {
+  pipeline(dispatch: Dispatch, label: string): Promise<GPUComputePipeline> {
     const { shader } = dispatch;
     let pipeline = this.#pipelines.get(shader);
     if (!pipeline) {
@@ -49,7 +48,12 @@ export class PipelineCache {
     return pipeline;
   }
 
-  async #create(dispatch: Dispatch, label: string): Promise<Pipeline> {
+  /** What a bind group for the dispatch has to look like. */
+  bindGroupLayout(dispatch: Dispatch): GPUBindGroupLayout {
+    return this.#layout(dispatch).bindGroup;
+  }
+
+  async #create(dispatch: Dispatch, label: string): Promise<GPUComputePipeline> {
     const { device } = this.#opened;
     const layout = this.#layout(dispatch);
     this.#counters.shaderModules += 1;
@@ -70,7 +74,7 @@ export class PipelineCache {
         facts: `its shader was refused by ${this.#opened.description}: ${reason}`,
       });
     }
-    return { gpu: result.value, layout: layout.bindGroup };
+    return result.value;
   }
 
   #layout({ bindings }: Dispatch): Layout {

@@ -13,9 +13,6 @@ import { ValueError } from "./errors.ts";
 
 const WORD_VALUES = 2 ** 32;
 
-/** Rotation distances of Threefry-2x32, from the paper's table 2; they repeat after eight rounds. */
-const ROTATIONS = [13, 15, 26, 6, 17, 29, 16, 24];
-
 /** The Skein key-schedule parity constant, as used by Threefry for 32-bit words. */
 const PARITY = 0x1bd11bda;
 
@@ -39,19 +36,38 @@ export function threefryBlock(
   key1: number,
   block: Uint32Array,
 ): Uint32Array {
-  const keys = [key0, key1, PARITY ^ key0 ^ key1];
   let x0 = (index + key0) | 0;
   let x1 = (counter + key1) | 0;
-  // 20 rounds: five groups of four, each followed by an injection of the key and the group's number.
+  // keys of the next injection, and of those after it in turn
+  let [first, second, third] = [key1 | 0, (PARITY ^ key0 ^ key1) | 0, key0 | 0];
+  // 20 rounds: five groups of four, each followed by an injection of the key and the group's number. The distances of the
+  // rotations (the paper's table 2) repeat after two groups; written out, initial values take half the time
   for (let group = 1; group <= 5; group++) {
-    const start = group % 2 === 1 ? 0 : 4;
-    for (let round = start; round < start + 4; round++) {
-      const distance = ROTATIONS[round];
+    if (group % 2 === 1) {
       x0 = (x0 + x1) | 0;
-      x1 = ((x1 << distance) | (x1 >>> (32 - distance))) ^ x0;
+      x1 = ((x1 << 13) | (x1 >>> 19)) ^ x0;
+      x0 = (x0 + x1) | 0;
+      x1 = ((x1 << 15) | (x1 >>> 17)) ^ x0;
+      x0 = (x0 + x1) | 0;
+      x1 = ((x1 << 26) | (x1 >>> 6)) ^ x0;
+      x0 = (x0 + x1) | 0;
+      x1 = ((x1 << 6) | (x1 >>> 26)) ^ x0;
+    } else {
+      x0 = (x0 + x1) | 0;
+      x1 = ((x1 << 17) | (x1 >>> 15)) ^ x0;
+      x0 = (x0 + x1) | 0;
+      x1 = ((x1 << 29) | (x1 >>> 3)) ^ x0;
+      x0 = (x0 + x1) | 0;
+      x1 = ((x1 << 16) | (x1 >>> 16)) ^ x0;
+      x0 = (x0 + x1) | 0;
+      x1 = ((x1 << 24) | (x1 >>> 8)) ^ x0;
     }
-    x0 = (x0 + keys[group % 3]) | 0;
-    x1 = (x1 + keys[(group + 1) % 3] + group) | 0;
+    x0 = (x0 + first) | 0;
+    x1 = (x1 + second + group) | 0;
+    const next = first;
+    first = second;
+    second = third;
+    third = next;
   }
   block[0] = x0;
   block[1] = x1;

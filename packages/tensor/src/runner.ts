@@ -57,6 +57,7 @@ export class Runner {
   /** Allocates and prepares; throws LimitError before anything is allocated, and frees all after any other error. */
   static async open(backend: Backend, compiled: CompiledGraph, options: RunnerOptions = {}): Promise<Runner> {
     checkLimits(backend, compiled);
+    backend.begin(compiled.plan);
     const placed = placeBuffers(backend, compiled, options.borrows ?? false);
     const runner = new Runner(backend, compiled, placed, options);
     try {

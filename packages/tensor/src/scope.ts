@@ -25,17 +25,27 @@ export function currentLayer(): string {
 const ownFolder = import.meta.url.slice(0, import.meta.url.lastIndexOf("/"));
 
 const noSite = new Error("made by the compiler");
-let capturing = true;
+/** The site of all that is made now. */
+let given: Error | undefined;
 
-/** Runs `body`, whose tensors are made by the compiler and need no call site (capturing one takes microseconds). */
-export function withoutSites<T>(body: () => T): T {
-  const before = capturing;
-  capturing = false;
+function withSite<T>(site: Error, body: () => T): T {
+  const before = given;
+  given = site;
   try {
     return body();
   } finally {
-    capturing = before;
+    given = before;
   }
+}
+
+/** Runs `body`, whose tensors are made by the compiler and need no call site (capturing one takes microseconds). */
+export function withoutSites<T>(body: () => T): T {
+  return withSite(noSite, body);
+}
+
+/** Runs `body`, a function of many ops, whose tensors all have the call site of the function. */
+export function withOneSite<T>(body: () => T): T {
+  return withSite(captureSite(), body);
 }
 
 /** Frames of a captured stack: a call through nested containers has a few for each, and the user's is below them. */
@@ -46,7 +56,7 @@ const engine = Error as { stackTraceLimit?: number | undefined };
 
 /** An unformatted stack; `describeSite` formats it only when an error needs it. */
 export function captureSite(): Error {
-  if (!capturing) return noSite;
+  if (given) return given;
   const limit = engine.stackTraceLimit;
   engine.stackTraceLimit = SITE_FRAMES;
   const site = new Error();

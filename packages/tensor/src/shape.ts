@@ -4,7 +4,9 @@ export type Shape = readonly number[];
 
 /** Number of elements; 1 for a scalar. */
 export function elementCount(shape: Shape): number {
-  return shape.reduce((count, size) => count * size, 1);
+  let count = 1;
+  for (const size of shape) count *= size;
+  return count;
 }
 
 /** Row-major strides in elements. */

@@ -17,6 +17,9 @@ export interface Lowering {
   readonly family: string;
 }
 
+/** For each output of a kernel the input whose buffer it takes, if it takes one. */
+export type Overwrites = readonly (number | undefined)[];
+
 /** Limits a plan must respect. */
 export interface BackendLimits {
   /** Bytes all live buffers together may take; the device itself never refuses. */
@@ -49,14 +52,16 @@ export interface Backend {
   readonly limits: BackendLimits;
   /** Bytes now held by buffers of this backend. */
   readonly liveBytes: number;
-  /** Says how a kernel would run: data only, nothing is created. */
-  lower(kernel: Kernel): Lowering;
+  /** Says how a kernel would run: data only, nothing is created. `overwrites[o]` is the input that output o overwrites. */
+  lower(kernel: Kernel, overwrites?: Overwrites): Lowering;
   allocate(bytes: number, label: string): DeviceBuffer;
   free(buffer: DeviceBuffer): void;
   /** Queues a copy of `data` to the start of `buffer`, ordered with runs. */
   write(buffer: DeviceBuffer, data: ArrayBufferView): void;
   /** The bytes of `buffer` after all work queued before. */
   read(buffer: DeviceBuffer): Promise<ArrayBuffer>;
+  /** Begins with what `prepare` will need and the buffers do not matter to: shaders compile while the host fills them. */
+  begin(plan: Plan): void;
   /** `buffers[i]` holds `plan.buffers[i]`. */
   prepare(plan: Plan, buffers: readonly DeviceBuffer[]): Promise<Program>;
   /** Queues one run at once and resolves with the bytes of `plan.outputs`, in order. */

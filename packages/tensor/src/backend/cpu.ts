@@ -86,6 +86,8 @@ class CpuBackend implements Backend {
     return (buffer as CpuBuffer).data.slice(0);
   }
 
+  begin(): void {}
+
   async prepare(plan: Plan, buffers: readonly DeviceBuffer[]): Promise<Program> {
     const arrays = buffers.map((buffer) => (buffer as CpuBuffer).data);
     const scalars = this.#scalars(plan, arrays);

@@ -57,15 +57,17 @@ function emitOrThrow(group: Group, stored: readonly Tensor[], context: EmitConte
     space && isStaged(group, space, context)
       ? emitStages(group, stored, space, context)
       : emitSinglePass(group, stored, space, context);
-  const { inputs, body } = emitted;
+  const { inputs } = emitted;
   // a core reads from memory, so what it reads cannot be made by its own kernel
   if (inputs.some((input) => group.members.includes(input))) throw new NotOneKernel();
+  const kernel = { label: "", path: "", ...emitted, inputs: inputs.map(typeOf) };
+  return { kernel: named(kernel, group, stored), inputs, outputs: stored };
+}
+
+/** The kernel under the name of the group that it computes. */
+export function named(kernel: Kernel, group: Group, stored: readonly Tensor[]): Kernel {
   const last = stored[stored.length - 1];
-  return {
-    kernel: { label: labelOf(group, body, last), path: last.layer, ...emitted, inputs: inputs.map(typeOf) },
-    inputs,
-    outputs: stored,
-  };
+  return { ...kernel, label: labelOf(group, kernel.body, last), path: last.layer };
 }
 
 /** What differs between kinds of kernels; inputs still as tensors. */

@@ -55,6 +55,34 @@ it("reductions of one input over the same axes share one pass", async () => {
   `);
 });
 
+it("small reductions of one space are one kernel though they share nothing", async () => {
+  const weight = new Variable([4, 6], 1, { name: "weight" });
+  expect(await kernels(({ x }) => ({ a: x.sum(1), b: weight.sum(1), c: weight.sum(0) }))).toMatchInlineSnapshot(`
+    [
+      "sum+sum -> [4] [4]",
+      "sum -> [6]",
+    ]
+  `);
+});
+
+it("a reduction does not share a kernel with what it needs through others", async () => {
+  const weight = new Variable([6, 6], 1, { name: "weight" });
+  expect(
+    await kernels(({ x }) => ({
+      z: x
+        .matmul(weight)
+        .add(x.sum(1).reshape([4, 1]))
+        .sum(1),
+    })),
+  ).toMatchInlineSnapshot(`
+    [
+      "sum -> [4]",
+      "matmul+add -> [4,6]",
+      "sum -> [4]",
+    ]
+  `);
+});
+
 it("bias, activation and residual go into the matmul before them", async () => {
   const weight = new Variable([6, 6], 1, { name: "weight" });
   expect(await kernels(({ x, y }) => ({ z: x.matmul(weight).add(y).relu().add(x) }))).toMatchInlineSnapshot(`
@@ -114,13 +142,13 @@ it("a training step of a small net", async () => {
     "   0  1 matmul+add+relu  (blocked, 0.000 MFLOP, 316 B)  f32[4,6] f32[5,6] f32[5] -> f32[4,5]  b1,b2,b3 -> b4
        1  2 matmul+add  (blocked, 0.000 MFLOP, 200 B)  f32[4,5] f32[3,5] f32[3] -> f32[4,3]  b4,b5,b6 -> b7
        2  max+sum+sum+sum  (loops, 0.000 MFLOP, 128 B)  f32[4,3] i32[4] -> f32[4] f32[4,3]  b7,b8 -> b9,b7
-       3  1 matmul+less+where  (blocked, 0.000 MFLOP, 268 B)  f32[4,3] f32[3,5] f32[4,5] -> f32[4,5]  b7,b5,b4 -> b10
-       4  sum+mul+isFinite  (loops, 0.000 MFLOP, 24 B)  f32[4] -> f32[] bool[]  b9 -> b11,b12
-       5  0 matmul+mul+mul+add+where+mul+mul+10 more  (blocked, 0.000 MFLOP, 900 B)  f32[4,5] f32[4,6] bool[] f32[5,6] f32[5,6] f32[5,6] -> f32[5,6] f32[5,6] f32[5,6]  b10,b1,b12,b13,b14,b2 -> b13,b14,b2
-       6  0 sum+mul+mul+add+where+mul+mul+10 more  (loops, 0.000 MFLOP, 204 B)  bool[] f32[5] f32[5] f32[5] f32[4,5] -> f32[5] f32[5] f32[5]  b12,b15,b16,b3,b10 -> b15,b16,b3
-       7  2 matmul+mul+mul+add+where+mul+mul+10 more  (blocked, 0.000 MFLOP, 492 B)  f32[4,3] f32[4,5] bool[] f32[3,5] f32[3,5] f32[3,5] -> f32[3,5] f32[3,5] f32[3,5]  b7,b4,b12,b17,b18,b5 -> b17,b18,b5
-       8  2 sum+mul+mul+add+where+mul+mul+10 more  (loops, 0.000 MFLOP, 124 B)  bool[] f32[3] f32[3] f32[3] f32[4,3] -> f32[3] f32[3] f32[3]  b12,b19,b20,b6,b7 -> b19,b20,b6
-    9 kernels, 0.001 MFLOP, peak 996 B: variables 636 B, temporaries 232 B, inputs 120 B, constants 0 B, staging 8 B"
+       3  sum+mul+isFinite  (loops, 0.000 MFLOP, 24 B)  f32[4] -> f32[] bool[]  b9 -> b10,b11
+       4  2 sum+mul+mul+add+where+mul+mul+10 more  (loops, 0.000 MFLOP, 124 B)  bool[] f32[3] f32[3] f32[3] f32[4,3] -> f32[3] f32[3] f32[3]  b11,b12,b13,b6,b7 -> b12,b13,b6
+       5  1 matmul+less+where  (blocked, 0.000 MFLOP, 268 B)  f32[4,3] f32[3,5] f32[4,5] -> f32[4,5]  b7,b5,b4 -> b9
+       6  0 matmul+mul+mul+add+where+mul+mul+10 more  (blocked, 0.000 MFLOP, 900 B)  f32[4,5] f32[4,6] bool[] f32[5,6] f32[5,6] f32[5,6] -> f32[5,6] f32[5,6] f32[5,6]  b9,b1,b11,b14,b15,b2 -> b14,b15,b2
+       7  0 sum+mul+mul+add+where+mul+mul+10 more  (loops, 0.000 MFLOP, 204 B)  bool[] f32[5] f32[5] f32[5] f32[4,5] -> f32[5] f32[5] f32[5]  b11,b16,b17,b3,b9 -> b16,b17,b3
+       8  2 matmul+mul+mul+add+where+mul+mul+10 more  (blocked, 0.000 MFLOP, 492 B)  f32[4,3] f32[4,5] bool[] f32[3,5] f32[3,5] f32[3,5] -> f32[3,5] f32[3,5] f32[3,5]  b7,b4,b11,b18,b19,b5 -> b18,b19,b5
+    9 kernels, 0.001 MFLOP, peak 980 B: variables 636 B, temporaries 216 B, inputs 120 B, constants 0 B, staging 8 B"
   `);
 });
 

@@ -153,24 +153,33 @@ export function mayOverwrite(kernel: Kernel, output: number, input: number): boo
   const { shape, dtype } = kernel.inputs[input];
   const count = elementCount(domain) * (wide ? elementCount(still) : 1);
   if (input < operandsOf(kernel).length || dtype === "u8" || elementCount(shape) !== count) return false;
-  const everyLoad = (body: readonly Expression[], fits: (view: View) => boolean) =>
-    body.every((expression) => expression.kind !== "load" || expression.input !== input || fits(expression.view));
   if (wide) {
     const space = [...domain, ...still];
-    const same = (view: View) => sameView(view, wide.view, space);
-    const bodies = innerBodies(kernel);
     return (
-      everyLoad(kernel.body, () => false) &&
-      bodies.every((body, stage) => everyLoad(body, stage <= wide.stage ? same : () => false))
+      !loads(kernel.body, input) &&
+      innerBodies(kernel).every((body, stage) =>
+        stage <= wide.stage ? loadsOnly(body, input, wide.view, space) : !loads(body, input),
+      )
     );
   }
-  const own = (view: View) => isIdentity(view, domain);
+  const own = { offset: 0, strides: contiguousStrides(domain) };
+  if (!loadsOnly(kernel.body, input, own, domain)) return false;
+  const bodies = innerBodies(kernel);
   // a team's members read a row at different times, but chained stages store a row's output after all of them
-  const inner = (view: View) =>
-    kernel.core?.op === "stages" &&
-    still.every((size, d) => size === 1 || view.strides[domain.length + d] === 0) &&
-    own({ offset: view.offset, strides: view.strides.slice(0, domain.length) });
-  return everyLoad(kernel.body, own) && innerBodies(kernel).every((body) => everyLoad(body, inner));
+  if (kernel.core?.op !== "stages") return !bodies.some((body) => loads(body, input));
+  const row = { offset: 0, strides: [...own.strides, ...still.map(() => 0)] };
+  return bodies.every((body) => loadsOnly(body, input, row, [...domain, ...still]));
+}
+
+function loads(body: readonly Expression[], input: number): boolean {
+  return body.some((expression) => expression.kind === "load" && expression.input === input);
+}
+
+/** Whether every load of an input is at `view` over a space of `sizes`. */
+function loadsOnly(body: readonly Expression[], input: number, view: View, sizes: readonly number[]): boolean {
+  return body.every(
+    (expression) => expression.kind !== "load" || expression.input !== input || sameView(expression.view, view, sizes),
+  );
 }
 
 /** The inputs that output number `output` may overwrite. */
@@ -184,5 +193,6 @@ function sameView(a: View, b: View, sizes: readonly number[]): boolean {
 
 /** Whether the kernel reads host scalars. */
 export function readsScalars(kernel: Kernel): boolean {
-  return [...innerBodies(kernel), kernel.body].flat().some((expression) => expression.kind === "scalar");
+  const bodies = [...innerBodies(kernel), kernel.body];
+  return bodies.some((body) => body.some(({ kind }) => kind === "scalar"));
 }

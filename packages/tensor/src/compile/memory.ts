@@ -4,19 +4,20 @@
  * buffer), in place where the kernel allows. A Variable's new value goes straight to its buffer if nobody
  * reads the old one later, else through a temporary and a copy at the end.
  */
-import type { Lowering } from "../backend/backend.ts";
+import type { Lowering, Overwrites } from "../backend/backend.ts";
 import type { DType, TensorType } from "../dtype.ts";
 import { elementCount } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import type { EmittedKernel } from "./emit.ts";
 import type { Graph } from "./graph.ts";
 import { type Kernel, overwritableInputs } from "./kernel.ts";
-import { Plan, type PlanBuffer, type PlanCall, RUNS_IN_FLIGHT } from "./plan.ts";
+import { pack } from "./pack.ts";
+import { Plan, type PlanBuffer, type PlanCall, type PlanMemory, RUNS_IN_FLIGHT } from "./plan.ts";
 import { isBufferLeaf } from "./realize.ts";
 
 export interface MemoryContext {
   bytesOf(type: TensorType): number;
-  lower(kernel: Kernel): Lowering;
+  lower(kernel: Kernel, overwrites: Overwrites): Lowering;
   /** The Variable leaf whose buffer a stored tensor goes to (made here if the old value is never read). */
   readonly oldValueOf: ReadonlyMap<Tensor, Tensor>;
   readonly scalars: readonly DType[];
@@ -30,48 +31,42 @@ export interface PlacedPlan {
   readonly leafOf: ReadonlyMap<number, Tensor>;
 }
 
-interface Block {
-  readonly index: number;
-  bytes: number;
-  label: string;
+/** Where a tensor lies: a buffer of its own, or a temporary that shares one with others when all lifetimes are known. */
+interface Storage {
+  readonly role: PlanBuffer["role"];
+  readonly bytes: number;
+  readonly label: string;
+  /** First and last call that need it. */
+  readonly from: number;
+  to: number;
 }
 
-class Placer {
-  readonly #buffers: { role: PlanBuffer["role"]; block: Block }[] = [];
-  readonly #free: Block[] = [];
-  readonly #reuse: boolean;
+/** A call whose buffers have no numbers yet. */
+interface StoredCall extends Omit<PlanCall, "inputs" | "outputs" | "scratch"> {
+  readonly inputs: readonly Storage[];
+  readonly outputs: readonly Storage[];
+  readonly scratch: readonly Storage[];
+}
 
-  constructor(reuse: boolean) {
-    this.#reuse = reuse;
+/** Numbers buffers in the order in which the calls meet them. */
+class BufferList {
+  readonly buffers: PlanBuffer[] = [];
+  readonly #firstOf = new Map<Storage, Storage>();
+  readonly #numbers = new Map<Storage, number>();
+
+  constructor(shared: Iterable<readonly Storage[]>) {
+    for (const all of shared) for (const storage of all) this.#firstOf.set(storage, all[0]);
   }
 
-  fixed(role: PlanBuffer["role"], bytes: number, label: string): number {
-    const block: Block = { index: this.#buffers.length, bytes, label };
-    this.#buffers.push({ role, block });
-    return block.index;
-  }
-
-  /** A free block: the smallest that is large enough, else the largest, grown; else a new one. */
-  take(bytes: number, label: string): number {
-    const large = this.#free.filter((block) => block.bytes >= bytes).sort((a, b) => a.bytes - b.bytes)[0];
-    const block = large ?? [...this.#free].sort((a, b) => b.bytes - a.bytes)[0];
-    if (!block || !this.#reuse) return this.fixed("temporary", bytes, label);
-    this.#free.splice(this.#free.indexOf(block), 1);
-    block.bytes = Math.max(block.bytes, bytes);
-    return block.index;
-  }
-
-  isTemporary(index: number): boolean {
-    return this.#buffers[index].role === "temporary";
-  }
-
-  release(index: number): void {
-    const { role, block } = this.#buffers[index];
-    if (role === "temporary" && !this.#free.includes(block)) this.#free.push(block);
-  }
-
-  get buffers(): PlanBuffer[] {
-    return this.#buffers.map(({ role, block }) => ({ role, bytes: block.bytes, label: block.label }));
+  number(storage: Storage): number {
+    // the first of those that share a buffer is as large as it
+    const first = this.#firstOf.get(storage) ?? storage;
+    let number = this.#numbers.get(first);
+    if (number === undefined) {
+      number = this.buffers.push({ role: first.role, bytes: first.bytes, label: storage.label }) - 1;
+      this.#numbers.set(first, number);
+    }
+    return number;
   }
 }
 
@@ -102,92 +97,122 @@ function lastReads(kernels: readonly EmittedKernel[], graph: Graph): Map<Tensor,
 
 export function place(kernels: readonly EmittedKernel[], graph: Graph, context: MemoryContext): PlacedPlan {
   const { bytesOf, oldValueOf } = context;
-  const placer = new Placer(context.reuse);
-  const leafOf = new Map<number, Tensor>();
-  const bufferOf = new Map<Tensor, number>();
+  const temporaries: Storage[] = [];
+  const storageOf = new Map<Tensor, Storage>();
+  const leafStorage = new Map<Tensor, Storage>();
   const last = lastReads(kernels, graph);
-  const scalarsBuffer =
-    context.scalars.length > 0
-      ? placer.fixed("scalars", context.scalars.length * bytesOf({ shape: [], dtype: "f32" }), "host scalars")
-      : -1;
-
-  const leafBuffer = (leaf: Tensor): number => {
-    let buffer = bufferOf.get(leaf);
-    if (buffer === undefined) {
+  const fixed = (role: PlanBuffer["role"], bytes: number, label: string): Storage => ({
+    role,
+    bytes,
+    label,
+    from: 0,
+    to: Number.POSITIVE_INFINITY,
+  });
+  const temporary = (bytes: number, label: string, call: number): Storage => {
+    const storage: Storage = { role: "temporary", bytes, label, from: call, to: call };
+    temporaries.push(storage);
+    return storage;
+  };
+  const ofLeaf = (leaf: Tensor): Storage => {
+    let storage = leafStorage.get(leaf);
+    if (!storage) {
       const role = leaf.op.name === "input" ? "input" : leaf.op.name === "variable" ? "variable" : "constant";
       const attrs = leaf.attrs as { name?: string; variable?: { name: string } };
-      buffer = placer.fixed(role, bytesOf(leaf), attrs.variable?.name ?? attrs.name ?? "constant");
-      bufferOf.set(leaf, buffer);
-      leafOf.set(buffer, leaf);
+      storage = fixed(role, bytesOf(leaf), attrs.variable?.name ?? attrs.name ?? "constant");
+      leafStorage.set(leaf, storage);
     }
-    return buffer;
+    return storage;
   };
 
-  const calls: PlanCall[] = [];
-  const late: PlanCall[] = [];
-  const lowered = (kernel: Kernel, inputs: number[], outputs: number[]): PlanCall => {
-    const { scratch, family, dispatches } = context.lower(kernel);
-    const taken = scratch.map((bytes, i) => placer.take(bytes, `${kernel.label} scratch ${i}`));
-    for (const buffer of taken) placer.release(buffer);
-    return { kernel, inputs, outputs, scratch: taken, family, dispatches };
-  };
-
+  const calls: StoredCall[] = [];
+  const late: StoredCall[] = [];
   kernels.forEach(({ kernel, inputs, outputs }, position) => {
-    const sources = inputs.map((input) => (isBufferLeaf(input) ? leafBuffer(input) : (bufferOf.get(input) as number)));
-    const reused = new Set<number>();
+    const sources = inputs.map((input) => (isBufferLeaf(input) ? ofLeaf(input) : (storageOf.get(input) as Storage)));
+    for (const source of sources) source.to = Math.max(source.to, position);
+    const reused = new Set<Storage>();
     const targets = outputs.map((output, o) => {
       const overwritable = overwritableInputs(kernel, o);
       const leaf = oldValueOf.get(output);
       if (leaf) {
-        const target = leafBuffer(leaf);
         const own = inputs.indexOf(leaf);
         const readLater = (last.get(leaf) ?? -1) > position;
-        if (!readLater && (own < 0 || overwritable.includes(own))) return target;
+        if (!readLater && (own < 0 || overwritable.includes(own))) return ofLeaf(leaf);
       }
       const dying = overwritable.find(
         (i) =>
           context.reuse &&
-          placer.isTemporary(sources[i]) &&
+          sources[i].role === "temporary" &&
           last.get(inputs[i]) === position &&
           !reused.has(sources[i]) &&
           bytesOf(inputs[i]) === bytesOf(output) &&
-          sources.filter((s) => s === sources[i]).length === 1,
+          sources.filter((source) => source === sources[i]).length === 1,
       );
-      if (dying === undefined) return placer.take(bytesOf(output), kernel.label);
+      if (dying === undefined) return temporary(bytesOf(output), kernel.label, position);
       reused.add(sources[dying]);
       return sources[dying];
     });
-    calls.push(lowered(kernel, sources, targets));
-    outputs.forEach((output, i) => {
-      bufferOf.set(output, targets[i]);
-      const leaf = oldValueOf.get(output);
-      if (leaf && targets[i] !== leafBuffer(leaf)) {
-        const copy = copyKernel(output, (leaf.attrs as { variable: { name: string } }).variable.name);
-        late.push({
-          kernel: copy,
-          inputs: [targets[i]],
-          outputs: [leafBuffer(leaf)],
-          scratch: [],
-          family: context.lower(copy).family,
-          dispatches: context.lower(copy).dispatches,
-        });
-        last.set(output, Number.POSITIVE_INFINITY);
-      }
+    const overwrites = targets.map((target) => {
+      const input = sources.indexOf(target);
+      return input < 0 ? undefined : input;
     });
-    for (const input of new Set(inputs))
-      if (last.get(input) === position && !reused.has(bufferOf.get(input) as number))
-        placer.release(bufferOf.get(input) as number);
+    const { scratch, family, dispatches } = context.lower(kernel, overwrites);
+    const taken = scratch.map((bytes, i) => temporary(bytes, `${kernel.label} scratch ${i}`, position));
+    calls.push({ kernel, inputs: sources, outputs: targets, scratch: taken, family, dispatches });
+    outputs.forEach((output, i) => {
+      storageOf.set(output, targets[i]);
+      const leaf = oldValueOf.get(output);
+      if (!leaf || targets[i] === ofLeaf(leaf)) return;
+      const copy = copyKernel(output, (leaf.attrs as { variable: { name: string } }).variable.name);
+      late.push({
+        ...context.lower(copy, []),
+        kernel: copy,
+        inputs: [targets[i]],
+        outputs: [ofLeaf(leaf)],
+        scratch: [],
+      });
+      last.set(output, Number.POSITIVE_INFINITY);
+    });
+    for (const target of targets)
+      if (outputs.some((output) => storageOf.get(output) === target && last.get(output) === Number.POSITIVE_INFINITY))
+        target.to = Number.POSITIVE_INFINITY;
   });
 
-  const planOutputs = graph.outputs.map(({ name, tensor }) => ({
+  const list = new BufferList(context.reuse ? pack(temporaries) : []);
+  const scalars = context.scalars.length * bytesOf({ shape: [], dtype: "f32" });
+  const scalarsBuffer = scalars > 0 ? list.number(fixed("scalars", scalars, "host scalars")) : -1;
+  const numbers = (storages: readonly Storage[]) => storages.map((storage) => list.number(storage));
+  const planCalls = [...calls, ...late].map(
+    ({ kernel, inputs, outputs, scratch, family, dispatches }): PlanCall => ({
+      kernel,
+      inputs: numbers(inputs),
+      outputs: numbers(outputs),
+      scratch: numbers(scratch),
+      family,
+      dispatches,
+    }),
+  );
+  const outputs = graph.outputs.map(({ name, tensor }) => ({
     name,
-    buffer: bufferOf.get(tensor) as number,
+    buffer: list.number(storageOf.get(tensor) as Storage),
     type: { shape: tensor.shape, dtype: tensor.dtype },
   }));
-  const buffers = placer.buffers;
+  const memory = memoryOf(list.buffers, RUNS_IN_FLIGHT * outputs.reduce((sum, { type }) => sum + bytesOf(type), 0));
+  return {
+    plan: new Plan({
+      buffers: list.buffers,
+      calls: planCalls,
+      scalars: context.scalars,
+      scalarsBuffer,
+      outputs,
+      memory,
+    }),
+    leafOf: new Map([...leafStorage].map(([leaf, storage]) => [list.number(storage), leaf])),
+  };
+}
+
+function memoryOf(buffers: readonly PlanBuffer[], staging: number): PlanMemory {
   const total = (role: PlanBuffer["role"]) =>
     buffers.reduce((sum, buffer) => sum + (buffer.role === role ? buffer.bytes : 0), 0);
-  const staging = RUNS_IN_FLIGHT * planOutputs.reduce((sum, { type }) => sum + bytesOf(type), 0);
   const parts = {
     variables: total("variable"),
     inputs: total("input") + total("scalars"),
@@ -195,16 +220,5 @@ export function place(kernels: readonly EmittedKernel[], graph: Graph, context: 
     temporaries: total("temporary"),
     staging,
   };
-  const memory = { ...parts, peak: Object.values(parts).reduce((a, b) => a + b, 0) };
-  return {
-    plan: new Plan({
-      buffers,
-      calls: [...calls, ...late],
-      scalars: context.scalars,
-      scalarsBuffer,
-      outputs: planOutputs,
-      memory,
-    }),
-    leafOf,
-  };
+  return { ...parts, peak: Object.values(parts).reduce((a, b) => a + b, 0) };
 }

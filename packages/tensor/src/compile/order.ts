@@ -29,13 +29,17 @@ export class Order<T> {
   reaches(from: T, target: T, direct: boolean): boolean {
     const low = this.at(target);
     if (this.at(from) <= low) return false;
-    const stack = [...this.#links.needs(from)].filter((need) => direct || need !== target);
-    const seen = new Set<T>();
+    const seen = new Set<T>([from]);
+    const stack = [from];
     for (let thing = stack.pop(); thing !== undefined; thing = stack.pop()) {
-      if (thing === target) return true;
-      if (seen.has(thing) || this.at(thing) < low) continue;
-      seen.add(thing);
-      stack.push(...this.#links.needs(thing));
+      for (const need of this.#links.needs(thing)) {
+        if (need === target) {
+          if (direct || thing !== from) return true;
+        } else if (!seen.has(need) && this.at(need) > low) {
+          seen.add(need);
+          stack.push(need);
+        }
+      }
     }
     return false;
   }

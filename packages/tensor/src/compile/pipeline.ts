@@ -59,9 +59,9 @@ export function compileGraph(graph: Graph, backend: Backend, options: CompileOpt
   });
   const bytesOf = ({ shape, dtype }: TensorType) =>
     Math.ceil((elementCount(shape) * elementBytes(dtype, backend.precision)) / 4) * 4;
-  const placed = place(schedule(kernels, oldValueOf), simple, {
+  const placed = place(schedule(kernels, oldValueOf, bytesOf), simple, {
     bytesOf,
-    lower: (kernel) => backend.lower(kernel),
+    lower: (kernel, overwrites) => backend.lower(kernel, overwrites),
     oldValueOf,
     scalars: hostScalars.map(({ dtype }) => dtype),
     reuse: options.reuseBuffers !== false,

@@ -8,8 +8,8 @@
  */
 import { formatShape, ShapeError } from "../errors.ts";
 import { withGradient } from "../ops/custom.ts";
-import { captureSite, currentLayer, describeSite } from "../scope.ts";
-import { constant, type Operand, type Tensor, where } from "../tensor.ts";
+import { captureSite, currentLayer, describeSite, withOneSite } from "../scope.ts";
+import { constant, iota, type Operand, type Tensor, where } from "../tensor.ts";
 
 /**
  * Features have no variance when the centered norm is at most this part of the uncentered one: rounding of
@@ -29,15 +29,23 @@ interface Gram {
   readonly varies: Tensor;
 }
 
+/** bool [n, n], true where row and column are the same. */
+const isDiagonal = (n: number): Tensor => iota([n, 1]).equal(iota([n]));
+
 function centeredGram(features: Operand): Gram {
   const x = features.flatten();
-  const centered = x.sub(x.mean(0));
-  const trace = centered.mul(centered).sum();
+  const n = x.shape[0];
+  const mean = x.mean(0);
+  // what centering takes off |X|^2
+  const taken = mean.mul(mean).sum().mul(n);
+  const centered = x.sub(mean);
+  const formed = centered.matmul(centered, { transposeB: true });
+  const trace = where(isDiagonal(n), formed, 0).sum();
   // what is not finite counts as varying: it must reach the loss, not hide behind a similarity of 0
-  const still = trace.lessEqual(x.mul(x).sum().mul(noVariance()));
+  const still = trace.lessEqual(trace.add(taken).mul(noVariance()));
   const varies = still.and(trace.isFinite()).not();
   const scale = where(varies, trace, 1).reciprocal();
-  const gram = centered.matmul(centered, { transposeB: true }).mul(scale);
+  const gram = formed.mul(scale);
   return { centered, gram, scale, varies, norm: where(varies, gram.mul(gram).sum(), 1).sqrt() };
 }
 
@@ -63,15 +71,16 @@ export function linearCka(x: Operand, y: Operand): Tensor {
       site: describeSite(captureSite()),
     });
   }
+  return withOneSite(() => similarity(x.asTensor(), y.asTensor()));
+}
+
+function similarity(x: Tensor, y: Tensor): Tensor {
   const [a, b] = [centeredGram(x), centeredGram(y)];
   const defined = a.varies.and(b.varies);
-  const similarity = a.gram.mul(b.gram).sum().div(a.norm.mul(b.norm));
-  const value = where(defined, similarity, 0);
-  return withGradient(value, [x.asTensor(), y.asTensor()], (grad) => {
+  const cosine = a.gram.mul(b.gram).sum().div(a.norm.mul(b.norm));
+  const value = where(defined, cosine, 0);
+  return withGradient(value, [x, y], (grad) => {
     const known = where(defined, grad, 0);
-    return [
-      featureGrad(a, b, similarity, known).reshape(x.shape),
-      featureGrad(b, a, similarity, known).reshape(y.shape),
-    ];
+    return [featureGrad(a, b, cosine, known).reshape(x.shape), featureGrad(b, a, cosine, known).reshape(y.shape)];
   });
 }

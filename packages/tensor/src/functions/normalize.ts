@@ -1,7 +1,7 @@
 /** Normalization layers as functions of ops. */
 import { formatShape, ShapeError } from "../errors.ts";
 import { withGradient } from "../ops/custom.ts";
-import { captureSite, currentLayer, describeSite } from "../scope.ts";
+import { captureSite, currentLayer, describeSite, withOneSite } from "../scope.ts";
 import type { Operand, Tensor } from "../tensor.ts";
 
 /** Mean and biased variance over `axes`, two passes (subtracting first keeps the digits). */
@@ -52,11 +52,16 @@ export function batchNorm(
       site: describeSite(captureSite()),
     });
   }
+  return withOneSite(() => normalizeBatch(x.asTensor(), weight.asTensor(), bias.asTensor(), axes, epsilon));
+}
+
+function normalizeBatch(x: Tensor, weight: Tensor, bias: Tensor, axes: readonly number[], epsilon: number) {
+  const count = x.size / x.shape[1];
   const { mean, variance, centered } = moments(x, axes);
   const inverse = channelwise(variance.add(epsilon).sqrt().reciprocal(), x);
   const value = centered.mul(inverse.mul(channelwise(weight, x))).add(channelwise(bias, x));
   // dL/dx = w / sqrt(var + eps) (g - mean(g) - xhat mean(g xhat)): what flows through the statistics, in closed form
-  const output = withGradient(value, [x.asTensor(), weight.asTensor(), bias.asTensor()], (grad) => {
+  const output = withGradient(value, [x, weight, bias], (grad) => {
     const normalized = centered.mul(inverse);
     const weightGrad = grad.mul(normalized).sum(axes);
     const biasGrad = grad.sum(axes);

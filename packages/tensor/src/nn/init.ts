@@ -11,7 +11,7 @@ export function uniformInitial(
 ): InitialValue {
   const { seed } = generator;
   const stream = generator.nextStream();
-  return () => Float32Array.from(uniformValues(elementCount(shape), seed, stream, -bound, bound));
+  return () => new Float32Array(uniformValues(elementCount(shape), seed, stream, -bound, bound));
 }
 
 /** Normal with mean 0. */
@@ -22,5 +22,5 @@ export function normalInitial(
 ): InitialValue {
   const { seed } = generator;
   const stream = generator.nextStream();
-  return () => Float32Array.from(normalValues(elementCount(shape), seed, stream, 0, deviation));
+  return () => new Float32Array(normalValues(elementCount(shape), seed, stream, 0, deviation));
 }

@@ -3,6 +3,7 @@
  * m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2,
  * p -= lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps).
  */
+import { withOneSite } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
 import type { Variable } from "../variable.ts";
 import { type HostScalars, Optimizer, type OptimizerOptions } from "./optimizer.ts";
@@ -31,12 +32,14 @@ export class Adam extends Optimizer {
   /** Moves on from `start` along the bias-corrected moments. */
   protected adamUpdate(parameter: Variable, start: Tensor, gradient: Tensor, scalar: HostScalars): void {
     const [beta1, beta2] = this.#betas;
-    const [mean, square] = this.moments(parameter).values();
-    mean.assign(mean.mul(beta1).add(gradient.mul(1 - beta1)));
-    square.assign(square.mul(beta2).add(gradient.mul(gradient).mul(1 - beta2)));
-    const stepSize = scalar("step size", () => this.learningRate / (1 - beta1 ** (this.stepCount + 1)));
-    const correction = scalar("second moment correction", () => 1 / Math.sqrt(1 - beta2 ** (this.stepCount + 1)));
-    parameter.assign(start.sub(mean.mul(stepSize).div(square.sqrt().mul(correction).add(this.#epsilon))));
+    withOneSite(() => {
+      const [mean, square] = this.moments(parameter).values();
+      mean.assign(mean.mul(beta1).add(gradient.mul(1 - beta1)));
+      square.assign(square.mul(beta2).add(gradient.mul(gradient).mul(1 - beta2)));
+      const stepSize = scalar("step size", () => this.learningRate / (1 - beta1 ** (this.stepCount + 1)));
+      const correction = scalar("second moment correction", () => 1 / Math.sqrt(1 - beta2 ** (this.stepCount + 1)));
+      parameter.assign(start.sub(mean.mul(stepSize).div(square.sqrt().mul(correction).add(this.#epsilon))));
+    });
   }
 }
 
