@@ -72,6 +72,13 @@ const integerOr = (flags: string, help: string, word: string): Row => ({
   parse: (value) => (value === word ? nothing : parseInteger(value)),
   word,
 });
+/** A number, or `word` for null. */
+const numberOr = (flags: string, help: string, word: string): Row => ({
+  flags,
+  help,
+  parse: (value) => (value === word ? nothing : parseNumber(value)),
+  word,
+});
 const yesOrNo = (flags: string, help: string, no: string): Row => ({ flags, help, no });
 
 const rows: { readonly [Field in ConfigField]: Row } = {
@@ -91,8 +98,14 @@ const rows: { readonly [Field in ConfigField]: Row } = {
   epochs: integer("--epochs <n>", "passes over the training images, instead of --steps"),
   lastBatch: choice("--last-batch <how>", "what becomes of a short last batch", ["drop", "keep"]),
   learningRate: number("--lr <rate>", "learning rate of Adam"),
+  schedule: choice("--schedule <how>", "how the learning rate falls", ["step", "cosine"]),
   decayFactor: number("--decay-factor <x>", "what the learning rate is multiplied by"),
   decayEvery: integerOr("--decay-every <epochs>", "each time so many epochs have passed, or never", "never"),
+  warmupSteps: integer("--warmup <steps>", "steps over which the learning rate rises at first"),
+  weightDecay: number("--weight-decay <x>", "decoupled weight decay (AdamW); 0: plain Adam"),
+  clipNorm: numberOr("--clip-norm <x>", "largest norm of all gradients of a step together, or none", "none"),
+  accumulate: integer("--accumulate <parts>", "equal parts in which a batch is computed, to save memory"),
+  labelSmoothing: number("--label-smoothing <x>", "part of each target that is spread over all classes"),
   validateEvery: integerOr(
     "--validate-every <steps>",
     "validation beside that at the ends of epochs, or never",
@@ -114,6 +127,12 @@ const rows: { readonly [Field in ConfigField]: Row } = {
   "guide.batchSize": integer("--guide-batch <n>", "images in a batch of its own training"),
   "guide.learningRate": number("--guide-lr <rate>", "learning rate of its own training"),
   "guide.mode": choice("--guide-mode <mode>", "batch statistics or running ones", ["train", "eval"]),
+  "guide.input": choice("--guide-input <what>", "what it sees while it guides", ["images", "noise"]),
+  "guide.disconnectAfter": integerOr(
+    "--disconnect-after <steps>",
+    "steps after which the student goes on without guide, or never",
+    "never",
+  ),
   similarity: text("--similarity <name>", "what makes layers alike: cka, or one of a plugin"),
   alpha: number("--alpha <x>", "weight of the similarity loss"),
   forwards: choice("--forwards <how>", "student forwards a step: one, or the notebook's two", ["single", "notebook"]),

@@ -7,6 +7,7 @@ import {
   largestBatch,
   loadExperimentData,
   peakOf,
+  peakTogether,
   planExperiment,
   planTrainingStep,
   setGuideMode,
@@ -58,9 +59,11 @@ async function plan(options: PlanOptions, command: Command): Promise<void> {
     const hash = await hashPlugins(plugins);
     const planned = await planExperiment({ backend, config, splits, guideCache, plugins: hash });
     console.log(`\n${planText(planned, config)}`);
-    const guidedPeak = async (batch: number) =>
-      (await planTrainingStep(backend, studentTask(config, splits, student, guide), batch)).plan.memory.peak;
-    console.log(`\n${await budgetText(backend, planned, guidedPeak)}`);
+    const guidedPeak = async (parts: number) => {
+      const batch = parts * config.accumulate;
+      return peakTogether(backend, await planTrainingStep(backend, studentTask(config, splits, student, guide), batch));
+    };
+    console.log(`\n${await budgetText(backend, planned, config.accumulate, guidedPeak)}`);
   } finally {
     await backend.close();
   }
@@ -86,6 +89,7 @@ function planText({ steps, parts }: ExperimentPlan, { batchSize }: TrainConfig):
 async function budgetText(
   { name, limits: { budgetBytes } }: Backend,
   planned: ExperimentPlan,
+  parts: number,
   guidedPeak: (batch: number) => Promise<number>,
 ): Promise<string> {
   if (!Number.isFinite(budgetBytes))
@@ -94,7 +98,7 @@ async function budgetText(
   const fits = needed <= budgetBytes ? "fits" : "does not fit";
   const largest = await largestBatch(budgetBytes, 2, guidedPeak);
   const most = largest
-    ? `the largest batch whose guided step fits is ${largest.batch} (${formatBytes(largest.peak)})`
+    ? `the largest batch whose guided step fits is ${parts * largest.batch} (${formatBytes(largest.peak)})`
     : "no batch of the guided step fits";
   return `the run needs ${formatBytes(needed)} and ${fits} the budget of ${formatBytes(budgetBytes)}; ${most}`;
 }

@@ -47,7 +47,7 @@ async function planGuidedStep(backend: Backend, config: TrainConfig): Promise<Pl
   const { model: guide } = buildGuide(config, splits);
   setGuideMode(guide, config);
   const task = studentTask(config, splits, buildStudent(config, splits).model, guide);
-  const { plan } = await planTrainingStep(backend, task, config.batchSize);
+  const [{ plan }] = await planTrainingStep(backend, task, config.batchSize);
   checkPeak(backend, plan);
   return plan;
 }
@@ -73,7 +73,7 @@ export async function planChosenStep(backend: Backend, options: StepOptions, com
       ? guideTask(config, splits, buildGuide(config, splits).model)
       : studentTask(config, splits, buildStudent(config, splits).model);
   const batch = options.step === "guide" ? config.guide.batchSize : config.batchSize;
-  const { plan } = await planTrainingStep(backend, task, batch);
+  const [{ plan }] = await planTrainingStep(backend, task, batch);
   checkPeak(backend, plan);
   return plan;
 }

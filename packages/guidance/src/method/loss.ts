@@ -2,13 +2,17 @@
  * The guidance loss: cross-entropy + alpha x sum over paired layers of (1 - similarity). The guide is
  * frozen: no gradient reaches it.
  */
-import { constant, crossEntropy, type nn, type Operand, type Tensor } from "@guidance/tensor";
+import { constant, crossEntropy, type nn, normal, type Operand, type Tensor } from "@guidance/tensor";
 import { type Feature, observe } from "../features/observe.ts";
 import { type LayerPair, pairLayers } from "../features/pair.ts";
+import { generatorOf } from "../models/network.ts";
 import type { Similarity } from "./similarity.ts";
 
 /** single: one student forward gives logits and features. notebook: two, as in the original. */
 export type Forwards = "single" | "notebook";
+
+/** images: guide and student see the same. noise: the guide sees normal noise of mean 0 and variance 1, new each step. */
+export type GuideInput = "images" | "noise";
 
 export interface GuidanceOptions {
   readonly student: nn.Module;
@@ -17,6 +21,10 @@ export interface GuidanceOptions {
   /** Weight of the similarity term; a host scalar may stand for it. */
   readonly alpha: Operand | number;
   readonly forwards: Forwards;
+  /** What the guide sees; the images unless given. */
+  readonly guideInput?: GuideInput;
+  /** Part of each target of the cross-entropy that is spread over all classes; 0 unless given. */
+  readonly labelSmoothing?: number;
 }
 
 export interface GuidanceLoss {
@@ -46,12 +54,13 @@ export function alignment(
 export function guidanceLoss(
   images: Operand,
   labels: Operand,
-  { student, guide, similarity, alpha, forwards }: GuidanceOptions,
+  { student, guide, similarity, alpha, forwards, guideInput = "images", labelSmoothing = 0 }: GuidanceOptions,
 ): GuidanceLoss {
   const first = observe(student, images);
   const learned = forwards === "notebook" ? observe(student, images) : first;
-  const aligned = alignment(observe(guide, images).features, learned.features, similarity);
-  const entropy = crossEntropy(first.output, labels);
+  const seen = guideInput === "noise" ? normal(images.shape, generatorOf(guide)) : images;
+  const aligned = alignment(observe(guide, seen).features, learned.features, similarity);
+  const entropy = crossEntropy(first.output, labels, { labelSmoothing });
   return {
     ...aligned,
     loss: entropy.add(aligned.dissimilarity.mul(alpha)),

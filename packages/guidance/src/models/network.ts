@@ -14,8 +14,11 @@ export function buildNetwork(generator: Generator, build: () => nn.Module): nn.M
   return network;
 }
 
+/** The generator that `network` was built with, if any. */
+export const generatorOf = (network: nn.Module): Generator | undefined => generators.get(network);
+
 /** The output of `network` for `input`; it draws from the generator it was built with, if any. */
 export function callNetwork(network: nn.Module, input: Operand): Tensor {
-  const generator = generators.get(network);
+  const generator = generatorOf(network);
   return generator ? withGenerator(generator, () => network.call(input)) : network.call(input);
 }

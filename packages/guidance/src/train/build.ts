@@ -52,14 +52,20 @@ export function studentTask(
   model: nn.Module,
   guide?: nn.Module,
 ): TrainingTask {
-  const optimizer = new optim.Adam(model.parameters(), { learningRate: config.learningRate });
+  const { learningRate, weightDecay, accumulate: parts, clipNorm, labelSmoothing } = config;
+  const optimizer =
+    weightDecay > 0
+      ? new optim.AdamW(model.parameters(), { learningRate, weightDecay })
+      : new optim.Adam(model.parameters(), { learningRate });
   const guidance = guide && {
     guide,
     similarity: similarities.get(config.similarity),
     alpha: () => config.alpha,
     forwards: config.forwards,
+    guideInput: config.guide.input,
+    steps: config.guide.disconnectAfter ?? Infinity,
   };
-  return { model, optimizer, guidance, imageShape: imageShape(splits) };
+  return { model, optimizer, guidance, imageShape: imageShape(splits), parts, clipNorm, labelSmoothing };
 }
 
 /** The guide's own training. */

@@ -34,6 +34,7 @@ function checkNames(config: TrainConfig): void {
 export function checkExperiment(config: TrainConfig, splits: DatasetSplits): void {
   checkClasses(config, splits);
   checkBatch("batch", config.batchSize, config.lastBatch, splits);
+  checkParts(config, splits);
   if (config.guide.steps > 0) checkBatch("guide's batch", config.guide.batchSize, "drop", splits);
   checkNetworks(config, splits);
 }
@@ -67,6 +68,21 @@ function checkBatch(
       facts: `of ${train.count} images in batches of ${batchSize} the last batch keeps one, which has no variance`,
       expected: "a last batch of at least 2 images",
       hint: "Take another batch size, or drop the last batch",
+    });
+  }
+}
+
+/** The parts of a batch are equal, and have at least the two images that a variance needs. */
+function checkParts({ accumulate, batchSize, lastBatch }: TrainConfig, { train }: DatasetSplits): void {
+  if (accumulate === 1) return;
+  const rest = lastBatch === "keep" ? train.count % batchSize : 0;
+  for (const size of rest > 0 ? [batchSize, rest] : [batchSize]) {
+    if (size % accumulate === 0 && size / accumulate >= 2) continue;
+    throw new DataError({
+      what: "accumulate",
+      facts: `a batch of ${size} images cannot be computed in ${accumulate} equal parts of at least 2`,
+      expected: "parts that divide the batch",
+      hint: size === rest ? "Drop the short last batch, or take another batch size" : "Take another batch size",
     });
   }
 }

@@ -37,10 +37,21 @@ const schema = z.strictObject({
   /** drop: a short last batch is left out. keep: it is trained with a second Step. */
   lastBatch: z.enum(["drop", "keep"]),
   learningRate: rate,
-  /** The rate is multiplied by this... */
+  /** step: the rate is multiplied by `decayFactor` each time `decayEvery` epochs have passed. cosine: it falls to 0 at the end. */
+  schedule: z.enum(["step", "cosine"]),
   decayFactor: rate,
-  /** ...each time this many epochs have passed; null: never. */
+  /** Epochs; null: never. */
   decayEvery: count.nullable(),
+  /** Steps over which the rate rises to what the schedule says; 0: from the start. */
+  warmupSteps: z.int().min(0),
+  /** Decoupled weight decay (AdamW); 0: plain Adam. */
+  weightDecay: z.number().min(0),
+  /** Largest norm of all gradients of a step together; null: any. */
+  clipNorm: rate.nullable(),
+  /** Equal parts in which a batch is computed, for the memory of one of them. */
+  accumulate: count,
+  /** Part of each target that is spread over all classes. */
+  labelSmoothing: z.number().min(0).lt(1),
   /** Validation every so many steps, beside the ends of epochs; null: only there. */
   validateEvery: count.nullable(),
   validateBeforeTraining: z.boolean(),
@@ -60,6 +71,10 @@ const schema = z.strictObject({
     learningRate: rate,
     /** train: batch statistics, as in the original. eval: running statistics. */
     mode: z.enum(["train", "eval"]),
+    /** What it sees while it guides: the student's images, or noise. */
+    input: z.enum(["images", "noise"]),
+    /** Steps after which the student goes on without it; null: never. */
+    disconnectAfter: count.nullable(),
   }),
   similarity: z.string(),
   alpha: z.number().min(0),
@@ -82,12 +97,27 @@ export const defaultConfig: TrainConfig = {
   epochs: null,
   lastBatch: "drop",
   learningRate: 1e-3,
+  schedule: "step",
   decayFactor: 0.1,
   decayEvery: null,
+  warmupSteps: 0,
+  weightDecay: 0,
+  clipNorm: null,
+  accumulate: 1,
+  labelSmoothing: 0,
   validateEvery: 100,
   validateBeforeTraining: false,
   student: { name: "deep-fcn", layers: 50, firstWidth: 128, width: 128, dropout: 0 },
-  guide: { name: "resnet18", baseWidth: 16, steps: 200, batchSize: 64, learningRate: 1e-3, mode: "train" },
+  guide: {
+    name: "resnet18",
+    baseWidth: 16,
+    steps: 200,
+    batchSize: 64,
+    learningRate: 1e-3,
+    mode: "train",
+    input: "images",
+    disconnectAfter: null,
+  },
   similarity: "cka",
   alpha: 3,
   forwards: "single",

@@ -17,6 +17,7 @@ import {
   type BatchValues,
   compileTrainingStep,
   type LossValues,
+  partOf,
   type TrainingStep,
   type TrainingTask,
 } from "./step.ts";
@@ -65,8 +66,10 @@ export interface FitOptions {
     | "epochs"
     | "lastBatch"
     | "learningRate"
+    | "schedule"
     | "decayFactor"
     | "decayEvery"
+    | "warmupSteps"
     | "validateEvery"
     | "validateBeforeTraining"
   >;
@@ -93,6 +96,21 @@ export function totalSteps({ steps, epochs, batchSize, lastBatch }: FitOptions["
   return steps ?? (epochs ?? 0) * batchCount(trainCount, { batchSize, lastBatch });
 }
 
+/** The learning rate of each step of a run. */
+function rateSchedule(
+  { learningRate, schedule, decayFactor: factor, decayEvery: every, warmupSteps }: FitOptions["config"],
+  perEpoch: number,
+  total: number,
+): (step: number) => number {
+  const warm = optim.warmUp(warmupSteps);
+  if (schedule === "cosine") {
+    const decay = optim.cosineDecay(learningRate, { total });
+    return (step) => warm(step) * decay(step);
+  }
+  const decay = every === null ? () => learningRate : optim.stepDecay(learningRate, { factor, every });
+  return (step) => warm(step) * decay(Math.floor(step / perEpoch));
+}
+
 export async function fit(options: FitOptions): Promise<Progress> {
   const loop = new Loop(options);
   try {
@@ -104,10 +122,12 @@ export async function fit(options: FitOptions): Promise<Progress> {
 
 class Loop {
   readonly #options: FitOptions;
+  /** By batch size; those under guidance are closed when the guide is disconnected. */
   readonly #steps = new Map<number, TrainingStep>();
+  #guided: boolean;
   readonly #perEpoch: number;
   readonly #total: number;
-  readonly #rate: (epoch: number) => number;
+  readonly #rate: (step: number) => number;
   #evaluator: Evaluator | undefined;
   #progress: Progress;
   /** Step of the last checkpoint on the disk, if there is one. */
@@ -118,10 +138,16 @@ class Loop {
     this.#options = options;
     this.#perEpoch = batchCount(splits.train.count, config);
     this.#total = totalSteps(config, splits.train.count);
-    const { learningRate, decayFactor: factor, decayEvery: every } = config;
-    this.#rate = every === null ? () => learningRate : optim.stepDecay(learningRate, { factor, every });
+    this.#rate = rateSchedule(config, this.#perEpoch, this.#total);
     this.#progress = options.start ?? { step: 0, best: null, seconds: 0 };
     this.#savedStep = options.start?.step;
+    this.#guided = this.#underGuidance();
+  }
+
+  /** Whether the next step is one under guidance. */
+  #underGuidance(): boolean {
+    const { guidance } = this.#options.task;
+    return guidance !== undefined && this.#progress.step < (guidance.steps ?? Infinity);
   }
 
   async run(): Promise<Progress> {
@@ -142,7 +168,7 @@ class Loop {
   }
 
   async #epoch(epoch: number): Promise<void> {
-    const { config, splits, task } = this.#options;
+    const { config, splits } = this.#options;
     const start = this.#progress.step - epoch * this.#perEpoch;
     const order = {
       batchSize: config.batchSize,
@@ -152,7 +178,6 @@ class Loop {
       epoch,
       start,
     } as const;
-    task.optimizer.learningRate = this.#rate(epoch);
     for (const batch of batches(splits.train, order)) {
       await this.#train(batch, epoch);
       await eventLoopTurn();
@@ -171,16 +196,18 @@ class Loop {
     const { arm, observer, task, generators } = this.#options;
     const counters = generators.map(({ counter }) => counter);
     const training = await this.#stepFor(batch.labels.length);
+    task.optimizer.learningRate = this.#rate(this.#progress.step);
     const started = performance.now();
     const values = await training.run(batch);
     const seconds = (performance.now() - started) / 1000;
     const step = this.#progress.step + 1;
-    if (!Number.isFinite(values.loss)) {
+    const { badPart, ...losses } = values;
+    if (badPart !== undefined) {
       // the diagnosis draws the same random numbers
       generators.forEach((generator, i) => {
-        generator.counter = counters[i];
+        if (generator.counter > counters[i]) generator.counter = counters[i] + badPart;
       });
-      await this.#failLoss(step, values.loss, batch);
+      await this.#failLoss(step, losses.loss, partOf(batch, badPart, task.parts ?? 1));
     }
     this.#progress = { ...this.#progress, step, seconds: this.#progress.seconds + seconds };
     observer?.step?.({
@@ -190,13 +217,13 @@ class Loop {
       epoch,
       learningRate: task.optimizer.learningRate,
       seconds,
-      ...values,
+      ...losses,
     });
   }
 
   async #failLoss(step: number, loss: number, batch: BatchValues): Promise<never> {
     const { backend, task, folder } = this.#options;
-    const found = await diagnose(backend, task, batch).catch((error: unknown) => {
+    const found = await diagnose(backend, this.#task, batch).catch((error: unknown) => {
       if (error instanceof LimitError) return null;
       throw error;
     });
@@ -267,18 +294,34 @@ class Loop {
 
   /** The compiled step for a batch size: one for whole batches, one for a kept short one. */
   async #stepFor(batchSize: number): Promise<TrainingStep> {
+    const { backend, arm, observer } = this.#options;
+    if (this.#guided !== this.#underGuidance()) {
+      this.#guided = false;
+      this.#closeSteps();
+      observer?.message?.(`${arm}: goes on without guide after step ${this.#progress.step}`);
+    }
     let step = this.#steps.get(batchSize);
     if (!step) {
-      const { backend, task, arm, observer } = this.#options;
-      step = await compileTrainingStep(backend, task, batchSize);
+      step = await compileTrainingStep(backend, this.#task, batchSize);
       this.#steps.set(batchSize, step);
       observer?.planned?.(arm, step);
     }
     return step;
   }
 
-  close(): void {
+  /** What the next step trains. */
+  get #task(): TrainingTask {
+    const { task } = this.#options;
+    return this.#guided ? task : { ...task, guidance: undefined };
+  }
+
+  #closeSteps(): void {
     for (const step of this.#steps.values()) step.close();
+    this.#steps.clear();
+  }
+
+  close(): void {
+    this.#closeSteps();
     this.#evaluator?.close();
   }
 }

@@ -44,27 +44,32 @@ export async function planExperiment(
     if (!steps.some((other) => other.name === name)) steps.push({ name, plan: step.plan });
     return step;
   };
+  const training = async (name: string, task: TrainingTask, batchSize: number): Promise<PlannedStep[]> => {
+    const [last, ...others] = await planTrainingStep(backend, task, batchSize);
+    const before = others.map((step) => named(`${name}, a part of the batch`, Promise.resolve(step)));
+    return [await named(name, Promise.resolve(last)), ...(await Promise.all(before))];
+  };
   const evaluationOf = (name: string, model: nn.Module, shape: readonly number[], dataset: ImageDataset) =>
     named(name, planEvaluation(backend, model, shape, Math.min(EVALUATION_BATCH, dataset.count)));
 
   const { model: guide } = buildGuide(config, splits);
   const task = guideTask(config, splits, guide);
   if (await trainsGuide(options)) {
-    const step = await named("guide's own step", planTrainingStep(backend, task, config.guide.batchSize));
-    parts.push({ name: "training of the guide", peakBytes: peakTogether(backend, [step]) });
+    const own = await training("guide's own step", task, config.guide.batchSize);
+    parts.push({ name: "training of the guide", peakBytes: peakTogether(backend, own) });
   }
   setGuideMode(guide, config);
   const scoring = await evaluationOf("evaluation of the guide", guide, task.imageShape, splits.test);
   parts.push({ name: "evaluation of the guide", peakBytes: peakTogether(backend, [scoring]) });
 
   const arm = async (name: string, task: TrainingTask, held: Iterable<PlannedStep>): Promise<void> => {
-    const training = [await named(`${name} step`, planTrainingStep(backend, task, config.batchSize))];
+    const planned = await training(`${name} step`, task, config.batchSize);
     const rest = config.lastBatch === "keep" ? splits.train.count % config.batchSize : 0;
-    if (rest > 0) training.push(await named(`${name} step of the last batch`, planTrainingStep(backend, task, rest)));
+    if (rest > 0) planned.push(...(await training(`${name} step of the last batch`, task, rest)));
     const evaluation = "evaluation of the student";
     const validation = await evaluationOf(evaluation, task.model, task.imageShape, splits.validation);
     const others = [...held].flatMap(({ variables }) => [...variables]);
-    parts.push({ name: `${name} training`, peakBytes: peakTogether(backend, [...training, validation], others) });
+    parts.push({ name: `${name} training`, peakBytes: peakTogether(backend, [...planned, validation], others) });
   };
   const student = () => buildStudent(config, splits).model;
   await arm("guided", studentTask(config, splits, student(), guide), [scoring]);

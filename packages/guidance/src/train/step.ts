@@ -1,4 +1,8 @@
-/** Training steps: the student under guidance or alone, and the guide's own, as compiled plans. */
+/**
+ * Training steps: the student under guidance or alone, and the guide's own, as compiled plans. A batch may be computed in
+ * equal parts whose gradients add up, for the memory of one part: similarity and batch statistics then are those of
+ * a part.
+ */
 import {
   type Backend,
   type CompileOptions,
@@ -9,10 +13,11 @@ import {
   hostScalar,
   i32,
   type nn,
-  type optim,
+  optim,
   type Tensor,
+  Variable,
 } from "@guidance/tensor";
-import { type Forwards, guidanceLoss } from "../method/loss.ts";
+import { type Forwards, type GuideInput, guidanceLoss } from "../method/loss.ts";
 import type { Similarity } from "../method/similarity.ts";
 import { callNetwork } from "../models/network.ts";
 import { type PlannedStep, planStep } from "./planning.ts";
@@ -24,6 +29,10 @@ export interface Guidance {
   /** Weight of the similarity term, read before each step. */
   readonly alpha: () => number;
   readonly forwards: Forwards;
+  /** What the guide sees; the images unless given. */
+  readonly guideInput?: GuideInput;
+  /** Steps after which the student goes on alone; all unless given. */
+  readonly steps?: number;
 }
 
 export interface TrainingTask {
@@ -33,6 +42,12 @@ export interface TrainingTask {
   readonly guidance?: Guidance | undefined;
   /** [C, H, W] of one image. */
   readonly imageShape: readonly number[];
+  /** Equal parts in which a batch is computed; 1 unless given. */
+  readonly parts?: number;
+  /** Largest norm of all gradients of a batch together; absent or null: any. */
+  readonly clipNorm?: number | null;
+  /** Part of each target that is spread over all classes; 0 unless given. */
+  readonly labelSmoothing?: number;
 }
 
 export interface LossValues {
@@ -56,24 +71,85 @@ export function batchInputs(imageShape: readonly number[], batchSize: number) {
   return { images: f32(batchSize, ...imageShape), labels: i32(batchSize) };
 }
 
-/** What a training step computes, and how many layers it pairs once it is traced. */
-function training({ model, optimizer, guidance }: TrainingTask) {
-  const traced = { pairs: 0 };
-  const trace = ({ images, labels }: { readonly images: Tensor; readonly labels: Tensor }) => {
-    const losses = guidance
-      ? guidanceLoss(images, labels, { ...guidance, student: model, alpha: hostScalar("alpha", guidance.alpha) })
-      : plainLoss(crossEntropy(callNetwork(model, images), labels));
-    if ("pairs" in losses) traced.pairs = losses.pairs.length;
-    const { loss, crossEntropy: entropy, dissimilarity } = losses;
-    optimizer.minimize(loss);
-    return { loss, crossEntropy: entropy, dissimilarity };
+/** Part number `part` of `parts` of a batch. */
+export function partOf({ images, labels }: BatchValues, part: number, parts: number): BatchValues {
+  if (parts === 1) return { images, labels };
+  const cut = (values: ArrayLike<number>) => {
+    const size = values.length / parts;
+    return (values as Float32Array).subarray(part * size, (part + 1) * size);
   };
-  return { trace, traced };
+  return { images: cut(images), labels: cut(labels) };
 }
 
-/** The plan of one optimizer step; nothing is allocated. */
-export function planTrainingStep(backend: Backend, task: TrainingTask, batchSize: number): Promise<PlannedStep> {
-  return planStep(backend, batchInputs(task.imageShape, batchSize), training(task).trace);
+type Trace = (inputs: { readonly images: Tensor; readonly labels: Tensor }) => Readonly<Record<keyof Losses, Tensor>>;
+type Losses = Omit<LossValues, "pairs">;
+
+/** Sums of gradients over the parts of a batch but the last. */
+type Sums = ReadonlyMap<Variable, Variable>;
+
+/** What the parts of a training step compute, and how many layers they pair once they are traced. */
+function training(task: TrainingTask) {
+  const { model, optimizer, guidance, parts = 1, clipNorm, labelSmoothing = 0 } = task;
+  const traced = { pairs: 0 };
+  const lossesOf: Trace = ({ images, labels }) => {
+    const losses = guidance
+      ? guidanceLoss(images, labels, {
+          ...guidance,
+          student: model,
+          alpha: hostScalar("alpha", guidance.alpha),
+          labelSmoothing,
+        })
+      : plainLoss(crossEntropy(callNetwork(model, images), labels, { labelSmoothing }));
+    if ("pairs" in losses) traced.pairs = losses.pairs.length;
+    const { loss, crossEntropy: entropy, dissimilarity } = losses;
+    return { loss, crossEntropy: entropy, dissimilarity };
+  };
+  const sums: Sums = new Map(
+    parts === 1
+      ? []
+      : optimizer.parameters.map((parameter) => [
+          parameter,
+          new Variable(parameter.shape, 0, { name: `${parameter.name}.sum`, trainable: false }),
+        ]),
+  );
+  /** Adds a part's gradients to the sums. */
+  const add: Trace = (inputs) => {
+    const losses = lossesOf(inputs);
+    for (const [parameter, gradient] of optimizer.gradients(losses.loss.mul(1 / parts))) {
+      const sum = sums.get(parameter);
+      sum?.assign(sum.add(gradient));
+    }
+    return losses;
+  };
+  /** Updates the parameters by the last part's gradients and the sums, which begin anew. */
+  const update: Trace = (inputs) => {
+    const losses = lossesOf(inputs);
+    const own = optimizer.gradients(parts === 1 ? losses.loss : losses.loss.mul(1 / parts));
+    const all = new Map(
+      [...own].map(([parameter, gradient]) => [parameter, sums.get(parameter)?.add(gradient) ?? gradient]),
+    );
+    optimizer.apply(clipNorm ? optim.clipGradients(all, clipNorm).gradients : all);
+    for (const sum of sums.values()) sum.assign(constant(0).broadcast(sum.shape));
+    return losses;
+  };
+  return { traces: parts === 1 ? { update } : { update, add }, traced, sums };
+}
+
+/** The plans of one optimizer step: that of its last part, and of those before where there are several; nothing is allocated. */
+export async function planTrainingStep(
+  backend: Backend,
+  task: TrainingTask,
+  batchSize: number,
+): Promise<PlannedStep[]> {
+  const inputs = batchInputs(task.imageShape, batchSize / (task.parts ?? 1));
+  const planned: PlannedStep[] = [];
+  for (const trace of Object.values(training(task).traces)) planned.push(await planStep(backend, inputs, trace));
+  return planned;
+}
+
+/** A batch's losses, and which of its parts was the first whose loss is not finite. */
+export interface BatchLosses extends LossValues {
+  readonly badPart?: number;
 }
 
 /** Compiles one optimizer step over batches of exactly `batchSize` images. */
@@ -83,13 +159,28 @@ export async function compileTrainingStep(
   batchSize: number,
   options?: CompileOptions,
 ) {
-  const { trace, traced } = training(task);
-  const step = await compile(backend, batchInputs(task.imageShape, batchSize), trace, options);
-  const run = async ({ images, labels }: BatchValues): Promise<LossValues> => {
-    const { loss, crossEntropy: entropy, dissimilarity } = await step({ images, labels });
-    return { loss: loss.item(), crossEntropy: entropy.item(), dissimilarity: dissimilarity.item(), ...traced };
+  const { traces, traced, sums } = training(task);
+  const { parts = 1 } = task;
+  const inputs = batchInputs(task.imageShape, batchSize / parts);
+  const update = await compile(backend, inputs, traces.update, options);
+  const add = traces.add && (await compile(backend, inputs, traces.add, options));
+  const run = async (batch: BatchValues): Promise<BatchLosses> => {
+    const total = { loss: 0, crossEntropy: 0, dissimilarity: 0 };
+    for (let part = 0; part < parts; part++) {
+      const step = add && part < parts - 1 ? add : update;
+      const { images, labels } = partOf(batch, part, parts);
+      const values = await step({ images, labels });
+      for (const name of ["loss", "crossEntropy", "dissimilarity"] as const) total[name] += values[name].item() / parts;
+      if (!Number.isFinite(total.loss)) return { ...total, ...traced, badPart: part };
+    }
+    return { ...total, ...traced };
   };
-  return { run, plan: step.plan, close: () => step.close() };
+  const close = () => {
+    update.close();
+    add?.close();
+    for (const sum of sums.values()) sum.close();
+  };
+  return { run, plan: update.plan, close };
 }
 
 function plainLoss(loss: ReturnType<typeof crossEntropy>) {

@@ -60,3 +60,20 @@ describe("crossEntropy", () => {
     });
   });
 });
+
+describe("label smoothing", () => {
+  // torch.nn.functional.cross_entropy(torch.tensor([[1., 2., 3.]]), torch.tensor([2]), label_smoothing=0.3)
+  it("gives what torch gives", async () => {
+    const logits = tensor([1, 2, 3], [1, 3]);
+    const labels = tensor([2], [1], "i32");
+    expect((await crossEntropy(logits, labels, { labelSmoothing: 0.3 }).data()).item()).toBeCloseTo(0.7076059, 6);
+    expect((await crossEntropy(logits, labels).data()).item()).toBeCloseTo(0.4076059, 6);
+  });
+
+  it("leaves a label that is no class NaN, and refuses parts that are none", async () => {
+    const logits = tensor([1, 2, 3], [1, 3]);
+    const loss = crossEntropy(logits, tensor([3], [1], "i32"), { labelSmoothing: 0.3 });
+    expect((await loss.data()).item()).toBeNaN();
+    expect(() => crossEntropy(logits, tensor([0], [1], "i32"), { labelSmoothing: 1 })).toThrow("label smoothing is 1");
+  });
+});

@@ -1,5 +1,5 @@
 /** Losses and scores of classifiers. Letters: N samples, C classes. */
-import { formatShape, ShapeError } from "../errors.ts";
+import { formatShape, ShapeError, ValueError } from "../errors.ts";
 import { captureSite, currentLayer, describeSite } from "../scope.ts";
 import { iota, type Operand, type Tensor, where } from "../tensor.ts";
 import { logSoftmax } from "./activation.ts";
@@ -20,13 +20,37 @@ function isLabel(logits: Operand, labels: Operand): Tensor {
   return labels.reshape([-1, 1]).equal(iota([logits.shape[1]]));
 }
 
-/** -log softmax(logits)[label] of every sample: [N]; NaN where the label is none of the C classes. */
-export function crossEntropyPerSample(logits: Operand, labels: Operand): Tensor {
+export interface CrossEntropyOptions {
+  /** Part of each target that is spread evenly over all classes, from 0 to below 1 (Szegedy et al. 2016). */
+  readonly labelSmoothing?: number;
+}
+
+/**
+ * -sum over c of target[c] log softmax(logits)[c] of every sample: [N]; NaN where the label is none of the C classes. The
+ * target is 1 - s + s / C at the label and s / C elsewhere, with s the label smoothing, 0 unless given.
+ */
+export function crossEntropyPerSample(
+  logits: Operand,
+  labels: Operand,
+  { labelSmoothing = 0 }: CrossEntropyOptions = {},
+): Tensor {
   checkLabels("crossEntropy", logits, labels);
+  if (!(labelSmoothing >= 0 && labelSmoothing < 1)) {
+    throw new ValueError({
+      what: "crossEntropy",
+      path: currentLayer(),
+      facts: `the label smoothing is ${labelSmoothing}`,
+      expected: "at least 0 and below 1",
+      site: describeSite(captureSite()),
+    });
+  }
   // a row whose label is no class has no column of its own: all of them become NaN, in the same kernel
   const label = labels.reshape([-1, 1]).broadcast(logits.shape);
   const isClass = label.greaterEqual(0).and(label.less(logits.shape[1]));
-  return where(isLabel(logits, labels), logSoftmax(logits), where(isClass, 0, Number.NaN))
+  const logs = logSoftmax(logits);
+  const spread = labelSmoothing / logits.shape[1];
+  const [own, others] = labelSmoothing === 0 ? [logs, 0] : [logs.mul(1 - labelSmoothing + spread), logs.mul(spread)];
+  return where(isLabel(logits, labels), own, where(isClass, others, Number.NaN))
     .sum(1)
     .neg();
 }
@@ -35,8 +59,8 @@ export function crossEntropyPerSample(logits: Operand, labels: Operand): Tensor 
  * Mean cross-entropy of logits [N,C] against i32 labels [N] (torch.nn.functional.cross_entropy). A label outside
  * 0 to C - 1 makes it NaN, since a value cannot be refused while tracing and must not pass unseen.
  */
-export function crossEntropy(logits: Operand, labels: Operand): Tensor {
-  return crossEntropyPerSample(logits, labels).mean();
+export function crossEntropy(logits: Operand, labels: Operand, options?: CrossEntropyOptions): Tensor {
+  return crossEntropyPerSample(logits, labels, options).mean();
 }
 
 /**

@@ -23,6 +23,17 @@ export function uniform(shape: readonly number[], generator: Generator = default
   return elementwise("unitFromBits", elementwise("randomBits", iota(shape, "u32"), counter, seed, site));
 }
 
+/** Normal floats of mean 0 and variance 1 (Box and Muller 1958), new ones each run. */
+export function normal(shape: readonly number[], generator: Generator = defaultGenerator): Tensor {
+  // 1 - u is never 0, whose logarithm is infinite
+  const radius = constant(1).sub(uniform(shape, generator)).log().mul(-2).sqrt();
+  return radius.mul(
+    uniform(shape, generator)
+      .mul(2 * Math.PI)
+      .cos(),
+  );
+}
+
 /** Throws ValueError unless `rate` is in [0, 1): at 1 nothing is left to scale. */
 export function requireDropoutRate(rate: number): void {
   if (rate >= 0 && rate < 1) return;

@@ -1,0 +1,82 @@
+/** The options of long trainings, all together: what they do to a run, and that it can be stopped and resumed with them. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { cpuBackend } from "@guidance/tensor";
+import { expect, test } from "vitest";
+import { loadExperimentData } from "./check.ts";
+import { checkConfig, type TrainConfig } from "./config.ts";
+import { InterruptedError } from "./errors.ts";
+import { metrics, runSmall, runsFolder, smallConfig } from "./experiment.test.support.ts";
+import { peakOf, planExperiment } from "./plan.ts";
+
+const runs = runsFolder();
+
+const config: TrainConfig = checkConfig({
+  ...smallConfig,
+  schedule: "cosine",
+  warmupSteps: 2,
+  weightDecay: 0.05,
+  clipNorm: 1,
+  accumulate: 2,
+  labelSmoothing: 0.1,
+  baseline: false,
+  guide: { ...smallConfig.guide, input: "noise", disconnectAfter: 3 },
+});
+
+test("the guide is disconnected, and the rate rises and falls", async () => {
+  const folder = runs.fresh();
+  const messages: string[] = [];
+  const observer = { message: (text: string) => messages.push(text) };
+  await runSmall({ config, folder, guideCache: runs.cache, observer });
+  const steps = metrics(folder, "guided").filter(({ kind }) => kind === "step");
+  expect(steps.map(({ pairs }) => Number(pairs) > 0)).toEqual([true, true, true, false, false, false]);
+  expect(steps.slice(3).map(({ dissimilarity }) => dissimilarity)).toEqual([0, 0, 0]);
+  const cosine = (step: number) => (config.learningRate * (1 + Math.cos((Math.PI * step) / 6))) / 2;
+  expect(steps.map(({ learningRate }) => learningRate)).toEqual(
+    [cosine(0) / 2, ...[1, 2, 3, 4, 5].map(cosine)].map((rate) => expect.closeTo(rate, 12)),
+  );
+  expect(messages).toContain("guided: goes on without guide after step 3");
+});
+
+test.each([1, 3, 4])("stopped after step %i and resumed, a run ends with the same bits", async (step) => {
+  const whole = runs.fresh();
+  await runSmall({ config, folder: whole, guideCache: runs.cache });
+  const parts = runs.fresh();
+  const controller = new AbortController();
+  const observer = {
+    step: (event: { arm: string; step: number }) => {
+      if (event.arm === "guided" && event.step === step) controller.abort();
+    },
+  };
+  const stopped = runSmall({ config, folder: parts, guideCache: runs.cache, observer, signal: controller.signal });
+  await expect(stopped).rejects.toThrow(InterruptedError);
+  await runSmall({ config, folder: parts, guideCache: runs.cache, resume: true });
+  const weights = (folder: string) => {
+    const { tensors } = JSON.parse(readFileSync(join(folder, "guided", "last.json"), "utf8"));
+    return tensors.sha256;
+  };
+  expect(weights(parts)).toBe(weights(whole));
+  expect(metrics(parts, "guided")).toEqual(metrics(whole, "guided"));
+});
+
+test("the planned peak is enough, and less than that of a batch in one part", async () => {
+  const splits = await loadExperimentData(config);
+  const peak = async (accumulate: number) => {
+    const options = { backend: cpuBackend(), config: { ...config, accumulate }, splits, guideCache: runs.cache };
+    return peakOf(await planExperiment({ ...options, plugins: undefined }));
+  };
+  const needed = await peak(4);
+  expect(needed).toBeLessThan(await peak(1));
+  const backend = cpuBackend({ budgetBytes: needed });
+  await runSmall({ backend, config: { ...config, accumulate: 4 }, folder: runs.fresh(), guideCache: runs.cache });
+});
+
+test("parts that do not divide a batch are refused", async () => {
+  await expect(loadExperimentData({ ...config, accumulate: 3 })).rejects.toThrow(
+    /a batch of 16 images cannot be computed in 3 equal parts/,
+  );
+  await expect(loadExperimentData({ ...config, accumulate: 16 })).rejects.toThrow(/at least 2/);
+  // 40 training images leave a batch of 8
+  const kept = { ...config, lastBatch: "keep", accumulate: 8 } as const;
+  await expect(loadExperimentData(kept)).rejects.toThrow(/a batch of 8 images .* Drop the short last batch/s);
+});
