@@ -11,6 +11,7 @@ import {
   type TrainConfig,
 } from "@guidance/guidance";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { overlay, parseAssignments, readConfigFile } from "./config-file.ts";
 
 /** Dotted paths of all plain values of a configuration. */
 type Leaves<T> = {
@@ -142,18 +143,28 @@ const rows: { readonly [Field in ConfigField]: Row } = {
 /** Where a configuration starts from. */
 export interface SetupOptions {
   readonly preset: string;
+  /** YAML file with fields over those of the preset. */
+  readonly config?: string;
+  /** Assignments to fields, over those of the file. */
+  readonly set: readonly string[];
   readonly plugin: readonly string[];
 }
 
 const collect = (value: string, before: readonly string[]): string[] => [...before, value];
 
-/** Adds `--preset` and `--plugin`. */
+/** Adds `--preset`, `--config`, `--set` and `--plugin`. */
 export function addSetupOptions(command: Command): Command {
   return command
     .addOption(
       new Option("--preset <preset>", `values to start from: ${Object.keys(presets).join(" or ")}`)
         .argParser(oneOf(Object.keys(presets)))
         .default("default"),
+    )
+    .option("--config <file>", "YAML or JSON file with fields over those of the preset (guidance schema prints which)")
+    .addOption(
+      new Option("--set <field=value>", "one field over those of the file, e.g. student.layers=20; repeatable")
+        .argParser(collect)
+        .default([], "none"),
     )
     .addOption(
       new Option("--plugin <file>", "module that registers students, guides, similarities, data sets; repeatable")
@@ -202,9 +213,20 @@ export function givenConfigFlags(command: Command): string[] {
   );
 }
 
-/** The configuration of a preset with the options that were given; throws ConfigError for values out of range. */
-export function buildConfig(command: Command, preset: string): TrainConfig {
+/**
+ * The configuration of a preset with what the file, the assignments and the options say, in this order; throws
+ * ConfigError for fields that are unknown and values out of range.
+ */
+export function buildConfig(
+  command: Command,
+  { preset, config: file, set }: Pick<SetupOptions, "preset" | "config" | "set">,
+): TrainConfig {
   const config = structuredClone(presets[preset]) as Record<string, unknown>;
+  const stated = file === undefined ? {} : readConfigFile(file);
+  overlay(stated, parseAssignments(set));
+  overlay(config, stated);
+  // epochs decide only where steps do not
+  if ("epochs" in stated && !("steps" in stated)) config.steps = null;
   const given = new Set(givenConfigFlags(command));
   for (const { field, flags, option } of configOptions) {
     if (!given.has(flags.split(" ")[0])) continue;

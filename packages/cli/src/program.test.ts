@@ -7,10 +7,10 @@ import { addConfigOptions, buildConfig } from "./options.ts";
 import { buildProgram } from "./program.ts";
 
 /** The configuration that `train` would run. */
-function configOf(args: string, preset = "default"): TrainConfig {
+function configOf(args: string, preset = "default", setup: { config?: string; set?: string[] } = {}): TrainConfig {
   const command = addConfigOptions(new Command()).exitOverride();
   command.parse(args.split(" ").filter(Boolean), { from: "user" });
-  return buildConfig(command, preset);
+  return buildConfig(command, { preset, set: [], ...setup });
 }
 
 afterEach(() => vi.restoreAllMocks());

@@ -5,6 +5,7 @@ import { addDoctor } from "./commands/doctor.ts";
 import { addEval } from "./commands/eval.ts";
 import { addPlan } from "./commands/plan.ts";
 import { addProfile } from "./commands/profile.ts";
+import { addSchema } from "./commands/schema.ts";
 import { addSummary } from "./commands/summary.ts";
 import { addTrain } from "./commands/train.ts";
 import { addTune } from "./commands/tune.ts";
@@ -24,6 +25,7 @@ export function buildProgram(): Command {
   addProfile(program);
   addTune(program);
   addBench(program);
+  addSchema(program);
   addDoctor(program);
   return program;
 }

@@ -40,7 +40,7 @@ export function addPlan(program: Command): void {
 
 async function plan(options: PlanOptions, command: Command): Promise<void> {
   const plugins = await importPlugins(options.plugin);
-  const config = buildConfig(command, options.preset);
+  const config = buildConfig(command, options);
   const splits = await loadExperimentData(config);
   const { backend } = await open(options);
   try {

@@ -65,7 +65,7 @@ function checkPeak({ name, limits }: Backend, { memory }: Plan): void {
 /** The plan of the step on a backend; nothing is allocated there. Throws ConfigError for values out of range. */
 export async function planChosenStep(backend: Backend, options: StepOptions, command: Command): Promise<Plan> {
   await importPlugins(options.plugin);
-  const config = buildConfig(command, options.preset);
+  const config = buildConfig(command, options);
   if (options.step === "guided") return planGuidedStep(backend, config);
   const splits = await loadExperimentData(config);
   const task =

@@ -35,7 +35,7 @@ export function addSummary(program: Command): void {
 
 async function summary(options: SummaryOptions, command: Command): Promise<void> {
   await importPlugins(options.plugin);
-  const config = buildConfig(command, options.preset);
+  const config = buildConfig(command, options);
   const splits = await loadExperimentData(config);
   const build = { student: buildStudent, guide: buildGuide };
   const input = [config.batchSize, ...imageShape(splits)];

@@ -87,12 +87,12 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
 
 async function newRun(options: TrainOptions, command: Command): Promise<StoredRun> {
   const plugins = await importPlugins(options.plugin);
-  return { config: buildConfig(command, options.preset), plugins, guides: join(options.out, "guides") };
+  return { config: buildConfig(command, options), plugins, guides: join(options.out, "guides") };
 }
 
 /** The run in `folder`, whose configuration stands. */
 async function earlierRun(folder: string, command: Command): Promise<StoredRun> {
-  const others = ["preset", "plugin", "name", "out", "folder"].filter(
+  const others = ["preset", "config", "set", "plugin", "name", "out", "folder"].filter(
     (name) => command.getOptionValueSource(name) === "cli",
   );
   const given = [...others.map((name) => `--${name}`), ...givenConfigFlags(command)];

@@ -191,6 +191,17 @@ function issueOf(issue: z.core.$ZodIssue, value: unknown): ConfigIssue {
   return { field, facts: given === undefined ? "it is missing" : `it is ${shown}`, expected: rangeOf(issue.path) };
 }
 
+/** The JSON Schema of a file with fields of a configuration: any of them may be left out. */
+export function configFileSchema(): object {
+  const optional = (field: unknown): unknown => {
+    if (typeof field !== "object" || field === null) return field;
+    if (Array.isArray(field)) return field.map(optional);
+    const { required: _required, ...rest } = field as Record<string, unknown>;
+    return Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, optional(value)]));
+  };
+  return { ...(optional(jsonSchema) as object), title: "guidance configuration" };
+}
+
 type FieldSchema = z.core.JSONSchema.BaseSchema;
 const jsonSchema: FieldSchema = z.toJSONSchema(schema);
 

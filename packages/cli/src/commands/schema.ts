@@ -1,0 +1,10 @@
+/** `guidance schema`: the JSON Schema of configuration files, for editors. */
+import { configFileSchema } from "@guidance/guidance";
+import type { Command } from "commander";
+
+export function addSchema(program: Command): void {
+  program
+    .command("schema")
+    .description("print the JSON Schema of configuration files (--config), which editors complete and check them by")
+    .action(() => console.log(JSON.stringify(configFileSchema(), undefined, 2)));
+}

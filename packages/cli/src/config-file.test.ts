@@ -1,0 +1,63 @@
+/** Configurations from files and assignments: their order, and what is refused. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { configFileSchema, defaultConfig } from "@guidance/guidance";
+import { Command } from "commander";
+import { afterAll, expect, test } from "vitest";
+import { describeError } from "./errors.ts";
+import { addConfigOptions, buildConfig } from "./options.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "guidance-config-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function configOf(yaml: string, set: readonly string[] = [], ...flags: string[]) {
+  const file = join(folder, "run.yaml");
+  writeFileSync(file, yaml);
+  const command = addConfigOptions(new Command()).exitOverride();
+  command.parse(flags, { from: "user" });
+  return buildConfig(command, { preset: "default", config: file, set });
+}
+
+function refusal(...args: Parameters<typeof configOf>): string {
+  try {
+    configOf(...args);
+  } catch (error) {
+    return describeError(error);
+  }
+  return "it was taken";
+}
+
+test("a file changes the preset, --set the file, and options both", () => {
+  const yaml = "alpha: 1 # weight\nstudent:\n  layers: 20\n  width: 64\nguide: { steps: 0 }\n";
+  expect(configOf(yaml, ["student.layers=30", "guide.disconnectAfter=null"], "--width", "32")).toEqual({
+    ...defaultConfig,
+    alpha: 1,
+    student: { ...defaultConfig.student, layers: 30, width: 32 },
+    guide: { ...defaultConfig.guide, steps: 0 },
+  });
+  expect(configOf("epochs: 2")).toEqual({ ...defaultConfig, steps: null, epochs: 2 });
+  expect(configOf("")).toEqual(defaultConfig);
+});
+
+test("what does not fit is refused in one line", () => {
+  expect(refusal("alhpa: 1")).toContain('there is no field "alhpa"');
+  expect(refusal("student: { layers: 1 }")).toContain(
+    "option --layers: it is 1. Expected a whole number of at least 2",
+  );
+  expect(refusal("student: 3")).toContain("it is 3");
+  expect(refusal("a: [")).toMatch(/--config: cannot read ".*run\.yaml"/);
+  expect(refusal("- 1")).toContain("holds no fields");
+  expect(refusal("", ["layers"])).toContain('--set: it is "layers". Expected a field and a value');
+  expect(refusal("", ["student.lyaers=3"])).toContain('no field "lyaers"');
+  expect(() => buildConfig(new Command(), { preset: "default", config: join(folder, "none.yaml"), set: [] })).toThrow(
+    /cannot read ".*none\.yaml"/,
+  );
+});
+
+test("the schema of files describes every field and demands none", () => {
+  const schema = configFileSchema() as { properties: Record<string, unknown>; additionalProperties: boolean };
+  expect(Object.keys(schema.properties)).toEqual(Object.keys(defaultConfig));
+  expect(schema.additionalProperties).toBe(false);
+  expect(JSON.stringify(schema)).not.toContain('"required"');
+});

@@ -1,0 +1,67 @@
+/**
+ * Configurations from files: YAML (so JSON too) with the fields of a configuration, all of them optional, over those of a
+ * preset; and single fields as `a.b=value`. What they hold is checked with the whole configuration afterwards.
+ */
+import { readFileSync } from "node:fs";
+import { ValueError } from "@guidance/tensor";
+import { parse } from "yaml";
+
+type Fields = Record<string, unknown>;
+
+const isFields = (value: unknown): value is Fields =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** The fields in a YAML file. */
+export function readConfigFile(file: string): Fields {
+  let value: unknown;
+  try {
+    value = parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    throw new ValueError({
+      what: "--config",
+      facts: `cannot read "${file}" (${(error as Error).message.trim().split("\n")[0]})`,
+      expected: "a YAML or JSON file with fields of a configuration",
+      hint: "guidance schema prints which there are",
+    });
+  }
+  if (!isFields(value ?? {})) {
+    throw new ValueError({ what: "--config", facts: `"${file}" holds no fields`, expected: "lines such as alpha: 1" });
+  }
+  return (value ?? {}) as Fields;
+}
+
+/** The fields that assignments such as `student.layers=20` name. */
+export function parseAssignments(assignments: readonly string[]): Fields {
+  const fields: Fields = {};
+  for (const text of assignments) {
+    const equals = text.indexOf("=");
+    const path = text.slice(0, equals).trim();
+    if (equals < 1 || path === "" || path.split(".").includes("")) {
+      throw new ValueError({
+        what: "--set",
+        facts: `it is "${text}"`,
+        expected: "a field and a value, as student.layers=20",
+      });
+    }
+    let value: unknown;
+    try {
+      value = parse(text.slice(equals + 1));
+    } catch (error) {
+      throw new ValueError({
+        what: "--set",
+        facts: `the value of "${text}" is no YAML (${(error as Error).message.split("\n")[0]})`,
+      });
+    }
+    overlay(fields, path.split(".").reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as Fields);
+  }
+  return fields;
+}
+
+/** Replaces the fields of `base` by those of `fields`; of objects in both, field by field. */
+export function overlay(base: Fields, fields: Fields): void {
+  for (const [key, value] of Object.entries(fields)) {
+    const own = base[key];
+    if (isFields(own) && isFields(value)) overlay(own, value);
+    else base[key] = value;
+  }
+}
