@@ -1,8 +1,8 @@
-import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { stageFile, writeFileAtomic } from "./files.ts";
+import { removeLeftovers, stageFile, writeFileAtomic } from "./files.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -45,4 +45,10 @@ test("what fails leaves nothing behind", async () => {
   await expect(writeFileAtomic(join(folder, "taken"), "text")).rejects.toThrow();
   await expect(writeFileAtomic(join(folder, "absent", "a.txt"), "text")).rejects.toThrow("ENOENT");
   expect(await readdir(folder)).toEqual(["taken"]);
+});
+
+test("what a writer that died left is removed, and nothing else", async () => {
+  for (const name of ["a.txt.123-0.partial", "a.txt", "b.partial"]) await writeFile(join(folder, name), "x");
+  await removeLeftovers(folder);
+  expect((await readdir(folder)).sort()).toEqual(["a.txt", "b.partial"]);
 });

@@ -4,8 +4,8 @@
  * The contents go to a temporary file beside it, which is flushed to the disk and then renamed over it.
  */
 
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { type FileHandle, open, readdir, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
 
 /** A file whose contents are on the disk under a temporary name. */
 export interface StagedFile {
@@ -55,6 +55,12 @@ export async function stageFile(path: string, parts: Iterable<Uint8Array>): Prom
     await flushFolder(dirname(path));
   };
   return { commit, discard };
+}
+
+/** Removes what writers that died left in `folder`: call it while nobody writes there. */
+export async function removeLeftovers(folder: string): Promise<void> {
+  const left = (await readdir(folder)).filter((name) => /\.\d+-\d+\.partial$/.test(name));
+  await Promise.all(left.map((name) => rm(join(folder, name), { force: true })));
 }
 
 /** Replaces or creates the file `path` as a whole. */

@@ -1,6 +1,7 @@
 /** The folder of one trained network: where a run of it goes on, and the record of what happens. */
 import { access, mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { removeLeftovers } from "../run/files.ts";
 import { dropMetricsAfter, MetricsWriter } from "../run/metrics.ts";
 import type { FitOptions, Observer } from "./fit.ts";
 import { loadProgress, type Trained } from "./state.ts";
@@ -24,6 +25,7 @@ export async function openArm(
   { resume = false, observer }: ArmOptions,
 ): Promise<ArmFolder> {
   await mkdir(folder, { recursive: true });
+  if (resume) await removeLeftovers(folder);
   const metrics = join(folder, "metrics.jsonl");
   const start =
     resume && (await exists(join(folder, "last.json"))) ? await loadProgress(folder, "last", trained) : undefined;

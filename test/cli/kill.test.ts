@@ -1,0 +1,85 @@
+// A run that is killed at any moment, without warning, goes on from its last checkpoint and ends as one that never was:
+// always a loadable checkpoint, no metric line lost or doubled.
+
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { readMetrics } from "@guidance/guidance";
+import { openDevice } from "@guidance/shaders";
+import { describe, expect, test } from "vitest";
+import { openTier } from "../support/tiers.ts";
+import { guidance, scratch, start, tiny } from "./command.ts";
+
+const opened = await openTier("webgpu", openDevice, ({ description }) => description);
+opened?.close();
+
+const fresh = scratch();
+
+const STEPS = 150;
+const KILLS = 20;
+
+/** Writes two checkpoints every third step, so that many of the kills meet one being written. */
+const train = ["train", ...tiny.slice(2), "--steps", String(STEPS), "--validate-every", "3", "--no-baseline"];
+
+/** Numbers in [0, 1), always the same. */
+function* draws(): Generator<number, never> {
+  for (let state = 1; ; ) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    yield state / 2 ** 32;
+  }
+}
+
+const weights = (run: string) => {
+  const { tensors } = JSON.parse(readFileSync(join(run, "guided", "last.json"), "utf8"));
+  return tensors.sha256;
+};
+
+const records = (run: string) =>
+  readMetrics(join(run, "guided", "metrics.jsonl")).map(({ seconds: _seconds, ...record }) => record);
+
+describe.each([
+  ["cpu", true],
+  ["auto", opened !== undefined],
+] as const)("on device %s", (device, isThere) => {
+  test.skipIf(!isThere)(`killed ${KILLS} times, it ends with the bits of a run that never was`, async () => {
+    const cwd = fresh();
+    const options = ["--device", device];
+    const whole = await guidance([...train, ...options, "--folder", "whole"], { cwd });
+    expect(whole.status, whole.output).toBe(0);
+    const run = join(cwd, "killed");
+    const next = draws();
+    let killed = 0;
+    while (killed < KILLS) {
+      // what died before its configuration was written never was a run
+      if (!existsSync(join(run, "environment.json"))) rmSync(run, { recursive: true, force: true });
+      const begun = existsSync(run);
+      const args = begun ? ["train", "--resume", "killed"] : [...train, "--folder", "killed"];
+      const running = start([...args, ...options], cwd);
+      const ended = await Promise.race([running.printed("run folder"), running.ended]);
+      expect(ended, "it ended by itself").toBeUndefined();
+      await new Promise((resolve) => setTimeout(resolve, 400 * next.next().value));
+      running.kill("SIGKILL");
+      const { status, output } = await running.ended;
+      if (status === 0) break; // it was done before the signal came
+      expect(status, output).toBeNull();
+      killed++;
+      // each start loads the last checkpoint; now and then another process does
+      if (killed % 5 === 0 && existsSync(join(run, "guided", "last.json"))) {
+        const scored = await guidance(["eval", "killed", "--device", "cpu"], { cwd });
+        expect(scored.status, scored.output).toBe(0);
+      }
+    }
+    if (!existsSync(join(run, "summary.json"))) {
+      const last = await guidance(["train", "--resume", "killed", ...options], { cwd });
+      expect(last.status, last.output).toBe(0);
+    }
+    expect(killed).toBeGreaterThanOrEqual(10);
+    expect(weights(run)).toBe(weights(join(cwd, "whole")));
+    expect(records(run)).toEqual(records(join(cwd, "whole")));
+    // nothing of the files that were being written is left
+    const files = readdirSync(join(run, "guided")).map((name) => name.replace(/-[\da-f]{16}/, ""));
+    expect(new Set(files)).toEqual(
+      new Set(["best.json", "best.safetensors", "last.json", "last.safetensors", "metrics.jsonl"]),
+    );
+    expect(files).toHaveLength(5);
+  });
+});
