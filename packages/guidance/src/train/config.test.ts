@@ -22,6 +22,19 @@ test("each field that is off is named", () => {
   );
 });
 
+test("a field out of several bounds is named once", () => {
+  const { student, guide } = defaultConfig;
+  const value = {
+    ...defaultConfig,
+    batchSize: 0.5,
+    student: { ...student, layers: 0 },
+    guide: { ...guide, batchSize: 0 },
+  };
+  expect(() => checkConfig(value)).toThrow(
+    /: batchSize: it is 0\.5, expected [^;]*; student\.layers: it is 0, expected [^;]*; guide\.batchSize: it is 0, expected [^;]*$/,
+  );
+});
+
 test("something must end the training", () => {
   expect(() => checkConfig({ ...defaultConfig, steps: null })).toThrow("neither steps nor epochs");
 });

@@ -141,12 +141,18 @@ export class ConfigError extends ValueError {
 /** The configuration `value` holds; throws ConfigError naming each field that is off. */
 export function checkConfig(value: unknown): TrainConfig {
   const result = schema.safeParse(value);
-  if (!result.success) throw new ConfigError(result.error.issues.map((issue) => issueOf(issue, value)));
+  if (!result.success) throw new ConfigError(firstIssues(result.error.issues).map((issue) => issueOf(issue, value)));
   const config = result.data;
   if (config.steps === null && config.epochs === null) {
     throw new ConfigError([{ field: "steps", facts: "neither steps nor epochs is set", expected: "one of them" }]);
   }
   return config;
+}
+
+/** The first issue of each field: a value may fail several bounds, and the range names them all. */
+function firstIssues(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue[] {
+  const fieldOf = ({ path }: z.core.$ZodIssue) => path.join(".");
+  return issues.filter((issue, i) => issues.findIndex((other) => fieldOf(other) === fieldOf(issue)) === i);
 }
 
 function issueOf(issue: z.core.$ZodIssue, value: unknown): ConfigIssue {
