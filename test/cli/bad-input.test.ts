@@ -26,7 +26,6 @@ describe.concurrent("options", () => {
     [["--device", "gpuu"], 'Expected one of auto, gpu, lavapipe, swiftshader, cpu. Did you mean "gpu"?'],
     [["--layers", "1"], "option --layers: it is 1. Expected a whole number of at least 2."],
     [["--student", "deep-fnc"], 'Perhaps you meant "deep-fcn"'],
-    [["--name", "a/b"], "letters, digits"],
   ])("%s", async (args, message) => {
     expect(await train(...args)).toMatch(message);
   });

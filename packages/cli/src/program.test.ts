@@ -1,5 +1,5 @@
 /** Arguments: what they set, and what is refused in one line before anything is opened or written. */
-import { defaultConfig, notebookConfig, type TrainConfig } from "@guidance/guidance";
+import { checkConfig, defaultConfig, notebookConfig, type TrainConfig } from "@guidance/guidance";
 import { Command } from "commander";
 import { afterEach, expect, test, vi } from "vitest";
 import { describeError } from "./errors.ts";
@@ -94,6 +94,10 @@ test.each([
   [["--synthetic-classes", "300"], "option --synthetic-classes: it is 300. Expected a whole number from 1 to 256."],
   [["--steps", "5", "--epochs", "5"], "option '--epochs <n>' cannot be used with option '--steps <n>'"],
   [["--budget", "-1"], "Expected a number of GB above 0."],
+  [
+    ["--name", "a/b", "--dataset", "mnits"],
+    'new run: it is named "a/b". Expected letters, digits, `.`, `_` and `-` only.',
+  ],
   [["--student", "deep-fnc"], 'Perhaps you meant "deep-fcn"'],
   [["--dataset", "mnits"], 'Perhaps you meant "mnist"'],
   [["--guide", "resnet81"], 'Perhaps you meant "resnet18"'],
@@ -107,6 +111,20 @@ test.each([
 
 test("an unknown command is refused with the nearest one", async () => {
   expect(await refusal("trian")).toBe("error: unknown command 'trian' (Did you mean train?)\n");
+});
+
+test("a field that no option sets is named as one of the configuration", () => {
+  const student = { ...defaultConfig.student, depth: 3 };
+  let error: unknown;
+  try {
+    checkConfig({ ...defaultConfig, colour: "red", student });
+  } catch (thrown) {
+    error = thrown;
+  }
+  expect(describeError(error)).toBe(
+    'configuration "student": there is no field "depth". Expected the fields of a configuration. ' +
+      'configuration: there is no field "colour". Expected the fields of a configuration.',
+  );
 });
 
 test("help says what every option does, and its default", () => {
