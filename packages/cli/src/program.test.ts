@@ -82,7 +82,21 @@ test.each([
   [["--last-batch", "keeep"], 'Did you mean "keep"?'],
   [["--layers", "many"], "'--layers <n>' argument 'many' is invalid. Expected a number."],
   [["--layers", "2.5"], "Expected a whole number."],
-  [["--layers", "1"], "option --layers: it is 1. Expected a whole number of at least 2."],
+  [["--layers", "1"], "option --layers: it is 1. Expected a whole number from 2 to 1000."],
+  [["--layers", "100000"], "option --layers: it is 100000. Expected a whole number from 2 to 1000."],
+  [
+    [
+      "--dataset",
+      "synthetic",
+      "--synthetic-height",
+      "5000",
+      "--synthetic-width",
+      "5000",
+      "--synthetic-train",
+      "100000",
+    ],
+    'data set "synthetic": 100000 images to train on of 1 x 5000 x 5000 values take 2500.00 GB. Expected at most 4.29 GB',
+  ],
   [
     ["--lr", "0", "--dropout", "1"],
     "option --lr: it is 0. Expected a number above 0. option --dropout: it is 1. Expected a number from 0 to below 1.",

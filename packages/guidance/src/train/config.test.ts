@@ -10,7 +10,7 @@ test("each field that is off is named", () => {
   const check = () => checkConfig(value);
   expect(check).toThrow(ConfigError);
   expect(check).toThrow(
-    "student.layers: it is 1, expected a whole number of at least 2; " +
+    "student.layers: it is 1, expected a whole number from 2 to 1000; " +
       "student.dropout: it is 1, expected a number from 0 to below 1; " +
       'there is no field "colour", expected the fields of a configuration',
   );

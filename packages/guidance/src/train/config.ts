@@ -8,6 +8,9 @@ import { z } from "zod";
 const count = z.int().min(1);
 const rate = z.number().positive();
 
+/** Most layers of a student: planning so many takes minutes, and 10,000 take more than Node's heap. */
+const MOST_LAYERS = 1000;
+
 const schema = z.strictObject({
   dataset: z.string(),
   /** Folder of the data files, where the data set has files. */
@@ -46,7 +49,7 @@ const schema = z.strictObject({
   validateBeforeTraining: z.boolean(),
   student: z.strictObject({
     name: z.string(),
-    layers: count.min(2),
+    layers: count.min(2).max(MOST_LAYERS),
     firstWidth: count,
     width: count,
     dropout: z.number().min(0).lt(1),
