@@ -63,11 +63,14 @@ describe("length", () => {
   const lines = (count: number) => "//\n".repeat(count);
 
   test.each([
-    [200, 0, ""],
-    [201, 0, "packages/tensor/src/a.ts: 201 lines, warning: aim for 200\n"],
-    [401, 1, "packages/tensor/src/a.ts: 401 lines, error: the limit is 400\n"],
-  ])("%i lines", (count, status, stderr) => {
-    const files = { "packages/tensor/src/a.ts": lines(count), "packages/tensor/src/a.test.ts": lines(500) };
-    expect(lint("length", files)).toEqual({ status, stderr });
+    ["packages/tensor/src/a.ts", 200, 0, ""],
+    ["packages/tensor/src/a.ts", 201, 0, "packages/tensor/src/a.ts: 201 lines, warning: aim for 200\n"],
+    ["packages/tensor/src/a.ts", 401, 1, "packages/tensor/src/a.ts: 401 lines, error: the limit is 400\n"],
+    ["packages/tensor/src/a.test.ts", 400, 0, ""],
+    ["packages/tensor/src/a.test.ts", 401, 1, "packages/tensor/src/a.test.ts: 401 lines, error: the limit is 400\n"],
+    ["test/support/a.ts", 400, 0, ""],
+    ["test/support/a.ts", 401, 1, "test/support/a.ts: 401 lines, error: the limit is 400\n"],
+  ])("%s of %i lines", (path, count, status, stderr) => {
+    expect(lint("length", { [path]: lines(count) })).toEqual({ status, stderr });
   });
 });
