@@ -1,14 +1,10 @@
 // Random cases of every op, in one table: gradient tests and backend conformance draw from it. The tables are typed by
 // the op names, so an op without a generator fails to compile.
-//
-// Values come from a small grid with an offset per argument, so that they stay clear of kinks (relu at 0, equal
-// arguments of maximum, neighbours in a max over an axis) by much more than the step of a central difference.
 
 import {
   type ConvAttrs,
   type CoreName,
   coreOps,
-  type DType,
   type ElementwiseName,
   elementCount,
   elementwiseOps,
@@ -20,6 +16,24 @@ import {
   type TensorType,
 } from "@guidance/tensor";
 import fc from "fast-check";
+import {
+  type CaseInput,
+  caseInput,
+  type Draw,
+  distinct,
+  few,
+  flags,
+  floats,
+  integers,
+  mix,
+  other,
+  positive,
+  seeds,
+  shapes,
+  signed,
+  wide,
+  wideUnsigned,
+} from "./draws.ts";
 
 /** One random use of an op. */
 export interface OpCase {
@@ -29,78 +43,12 @@ export interface OpCase {
   apply(inputs: readonly Tensor[]): Tensor;
 }
 
-export interface CaseInput extends TensorType {
-  readonly values: Float64Array<ArrayBuffer>;
-}
-
-/** The values of one argument: what a whole number from 0 on, different for each element, becomes; the element's index and the case's seed come with it. */
-interface Draw {
-  readonly dtype: DType;
-  /** Equal values come up, and values at 0. */
-  readonly ties?: boolean;
-  readonly value: (random: number, index: number, seed: number) => number;
-}
-
-/** A well mixed number in [0, 2^32). */
-function mix(seed: number, index: number): number {
-  let bits = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) + Math.imul(index + 1, 0xc2b2ae35);
-  bits = Math.imul(bits ^ (bits >>> 15), 0x2c1b3c6d);
-  bits = Math.imul(bits ^ (bits >>> 12), 0x297a2d39);
-  return (bits ^ (bits >>> 15)) >>> 0;
-}
-
-/** Floats between `low` and `high`, at least `offset` away from every multiple of 1/8. */
-const floats = (low: number, high: number, offset = 0.03): Draw => ({
-  dtype: "f32",
-  value: (random) => low + (random % Math.max(1, Math.round((high - low) * 8))) / 8 + offset,
-});
-
-/** A prime above the number of elements of every small case. */
-const PLACES = 1009;
-
-/** Floats in [-2, 2), no two of one tensor closer than 4 / 1009. */
-const distinct: Draw = {
-  dtype: "f32",
-  value: (_random, index, seed) => (((index + 1) * (1 + (seed % (PLACES - 1)))) % PLACES) * (4 / PLACES) - 2,
-};
-const integers = (dtype: "i32" | "u32" | "bool", low: number, high: number): Draw => ({
-  dtype,
-  value: (random) => low + (random % (high - low + 1)),
-});
-const flags = integers("bool", 0, 1);
-/** Integers whose sums and products wrap. */
-const wide = integers("i32", -(2 ** 31), 2 ** 31 - 1);
-const wideUnsigned = integers("u32", 0, 2 ** 32 - 1);
-const few: Draw = { ...floats(-1, 1, 0), ties: true };
-
-/** A tensor type filled by `draw`. */
-export function caseInput(shape: readonly number[], draw: Draw, seed: number): CaseInput {
-  const values = Float64Array.from({ length: elementCount(shape) }, (_, i) => draw.value(mix(seed, i), i, seed));
-  return { shape, dtype: draw.dtype, values };
-}
-
-const seeds = fc.nat();
-
-/** Shapes of up to four axes: ragged, with ones, sometimes empty. */
-export const shapes = fc.array(
-  fc.oneof(
-    { weight: 6, arbitrary: fc.integer({ min: 1, max: 5 }) },
-    { weight: 2, arbitrary: fc.constant(1) },
-    { weight: 1, arbitrary: fc.constant(0) },
-  ),
-  { maxLength: 4 },
-);
-
 /** The same op on tensors it was not written with. */
 function applyOp<Attrs>(op: OpDefinition<Attrs>, attrs: Attrs): OpCase["apply"] {
   return (inputs) => new Tensor(op as OpDefinition, inputs, attrs, op.infer(inputs, attrs), new Error());
 }
 
 // -- elementwise -------------------------------------------------------------------------------------------------------
-
-const signed = floats(-3, 3);
-const other = floats(-3, 3, -0.03);
-const positive = floats(0.25, 4);
 
 /** The arguments of every elementwise op, in a variant for each dtype it accepts and more where ranges matter. */
 const elementwiseDraws: { readonly [Name in ElementwiseName]: readonly (readonly Draw[])[] } = {

@@ -34,15 +34,20 @@ export function reportError(error: unknown, debug: boolean): number {
 export function describeError(error: unknown): string {
   if (error instanceof ConfigError) {
     return error.issues
-      .map(
-        ({ field, facts, expected }) => `option ${flagOf(field)}: ${facts}. Expected ${expectedOf(field, expected)}.`,
-      )
+      .map(({ field, facts, expected }) => `${settingOf(field)}: ${facts}. Expected ${expectedOf(field, expected)}.`)
       .join(" ");
   }
   if (!(error instanceof Error)) return oneLine(String(error));
   // what JavaScript itself raises says little without its kind
   const kind = error instanceof TypeError || error instanceof RangeError ? `${error.name}: ` : "";
   return kind + oneLine(error.message);
+}
+
+/** A field of the configuration as the user knows it: its option, where it has one. */
+function settingOf(field: string): string {
+  if (field === "") return "configuration";
+  const flag = flagOf(field);
+  return flag.startsWith("--") ? `option ${flag}` : `configuration "${field}"`;
 }
 
 const oneLine = (text: string): string => text.trim().replace(/\s*\n\s*/g, " ");

@@ -1,5 +1,5 @@
 /** Arguments: what they set, and what is refused in one line before anything is opened or written. */
-import { defaultConfig, notebookConfig, type TrainConfig } from "@guidance/guidance";
+import { checkConfig, defaultConfig, notebookConfig, type TrainConfig } from "@guidance/guidance";
 import { Command } from "commander";
 import { afterEach, expect, test, vi } from "vitest";
 import { describeError } from "./errors.ts";
@@ -82,7 +82,21 @@ test.each([
   [["--last-batch", "keeep"], 'Did you mean "keep"?'],
   [["--layers", "many"], "'--layers <n>' argument 'many' is invalid. Expected a number."],
   [["--layers", "2.5"], "Expected a whole number."],
-  [["--layers", "1"], "option --layers: it is 1. Expected a whole number of at least 2."],
+  [["--layers", "1"], "option --layers: it is 1. Expected a whole number from 2 to 1000."],
+  [["--layers", "100000"], "option --layers: it is 100000. Expected a whole number from 2 to 1000."],
+  [
+    [
+      "--dataset",
+      "synthetic",
+      "--synthetic-height",
+      "5000",
+      "--synthetic-width",
+      "5000",
+      "--synthetic-train",
+      "100000",
+    ],
+    'data set "synthetic": 100000 images to train on of 1 x 5000 x 5000 values take 2500.00 GB. Expected at most 4.29 GB',
+  ],
   [
     ["--lr", "0", "--dropout", "1"],
     "option --lr: it is 0. Expected a number above 0. option --dropout: it is 1. Expected a number from 0 to below 1.",
@@ -94,6 +108,10 @@ test.each([
   [["--synthetic-classes", "300"], "option --synthetic-classes: it is 300. Expected a whole number from 1 to 256."],
   [["--steps", "5", "--epochs", "5"], "option '--epochs <n>' cannot be used with option '--steps <n>'"],
   [["--budget", "-1"], "Expected a number of GB above 0."],
+  [
+    ["--name", "a/b", "--dataset", "mnits"],
+    'new run: it is named "a/b". Expected letters, digits, `.`, `_` and `-` only.',
+  ],
   [["--student", "deep-fnc"], 'Perhaps you meant "deep-fcn"'],
   [["--dataset", "mnits"], 'Perhaps you meant "mnist"'],
   [["--guide", "resnet81"], 'Perhaps you meant "resnet18"'],
@@ -107,6 +125,20 @@ test.each([
 
 test("an unknown command is refused with the nearest one", async () => {
   expect(await refusal("trian")).toBe("error: unknown command 'trian' (Did you mean train?)\n");
+});
+
+test("a field that no option sets is named as one of the configuration", () => {
+  const student = { ...defaultConfig.student, depth: 3 };
+  let error: unknown;
+  try {
+    checkConfig({ ...defaultConfig, colour: "red", student });
+  } catch (thrown) {
+    error = thrown;
+  }
+  expect(describeError(error)).toBe(
+    'configuration "student": there is no field "depth". Expected the fields of a configuration. ' +
+      'configuration: there is no field "colour". Expected the fields of a configuration.',
+  );
 });
 
 test("help says what every option does, and its default", () => {

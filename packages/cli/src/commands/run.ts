@@ -8,7 +8,9 @@ import {
   checkRunFolder,
   decodeJson,
   encodeJson,
+  isJsonObject,
   type JsonObject,
+  type JsonValue,
   RunError,
   type TrainConfig,
   writeFileAtomic,
@@ -32,29 +34,61 @@ const ENVIRONMENT = "environment.json";
 
 async function readJson(folder: string, name: string): Promise<JsonObject> {
   const path = join(folder, name);
+  const broken = (facts: string) =>
+    new RunError({ what: "run", facts, expected: "the folder of a run of guidance train", hint: "Check the path" });
+  let value: JsonValue;
   try {
-    return decodeJson(await readFile(path, "utf8")) as JsonObject;
+    value = decodeJson(await readFile(path, "utf8"));
   } catch (error) {
-    throw new RunError({
-      what: "run",
-      facts: `cannot read "${path}" (${(error as Error).message})`,
-      expected: "the folder of a run of guidance train",
-      hint: "Check the path",
-    });
+    throw broken(`cannot read "${path}" (${(error as Error).message})`);
   }
+  if (!isJsonObject(value)) throw broken(`"${path}" is no JSON object`);
+  return value;
+}
+
+/** What `environment.json` holds. */
+interface Environment {
+  readonly plugins: readonly string[];
+  /** Relative to the folder of the run. */
+  readonly guides: string;
+  readonly choices: Choices;
+  /** One record for the start and each time it was resumed. */
+  readonly starts: readonly JsonObject[];
+}
+
+async function readEnvironment(folder: string): Promise<Environment> {
+  const value = await readJson(folder, ENVIRONMENT);
+  const { plugins, guides, starts } = value;
+  const broken = (facts: string) =>
+    new RunError({
+      what: "run",
+      facts: `"${join(folder, ENVIRONMENT)}" ${facts}`,
+      expected: "the file as guidance train wrote it",
+      hint: "Restore it, or start a new run",
+    });
+  if (!isListOf(plugins, (plugin) => typeof plugin === "string")) throw broken("has no list of paths as `plugins`");
+  if (typeof guides !== "string") throw broken("has no path as `guides`");
+  if (!isListOf(starts, isJsonObject)) throw broken("has no list of records as `starts`");
+  try {
+    return { plugins, guides, choices: toChoices(value.choices), starts };
+  } catch {
+    throw broken("has no table of names as `choices`");
+  }
+}
+
+function isListOf<T extends JsonValue>(
+  value: JsonValue | undefined,
+  isItem: (item: JsonValue) => item is T,
+): value is readonly T[] {
+  return Array.isArray(value) && value.every(isItem);
 }
 
 /** What the run in `folder` was started with. */
 export async function readRun(folder: string): Promise<StoredRun> {
   await checkRunFolder(folder);
   const config = checkConfig(await readJson(folder, CONFIG));
-  const { plugins, guides, choices } = await readJson(folder, ENVIRONMENT);
-  return {
-    config,
-    plugins: plugins as string[],
-    guides: join(folder, guides as string),
-    choices: toChoices(choices),
-  };
+  const { plugins, guides, choices } = await readEnvironment(folder);
+  return { config, plugins, guides: join(folder, guides), choices };
 }
 
 /** Writes what a new run is started with. */
@@ -68,14 +102,15 @@ export async function writeRun(folder: string, { config, plugins, guides }: Stor
 
 /** Adds to the record of a run that it was resumed, and on what. */
 export async function recordResume(folder: string, opened: Opened): Promise<void> {
-  const { starts, ...rest } = await readJson(folder, ENVIRONMENT);
-  await writeJson(folder, ENVIRONMENT, { ...rest, starts: [...(starts as JsonObject[]), environment(opened)] });
+  const { starts, ...rest } = await readEnvironment(folder);
+  const choices = Object.fromEntries(rest.choices);
+  await writeJson(folder, ENVIRONMENT, { ...rest, choices, starts: [...starts, environment(opened)] });
 }
 
 /** Name of the backend that the run was last started on. */
 export async function lastAdapter(folder: string): Promise<string> {
-  const { starts } = await readJson(folder, ENVIRONMENT);
-  return String((starts as JsonObject[]).at(-1)?.adapter);
+  const { starts } = await readEnvironment(folder);
+  return String(starts.at(-1)?.adapter ?? "an unknown device");
 }
 
 function writeJson(folder: string, name: string, value: JsonObject): Promise<void> {

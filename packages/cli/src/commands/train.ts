@@ -3,6 +3,7 @@ import { access } from "node:fs/promises";
 import { join } from "node:path";
 import {
   checkBudget,
+  checkRunName,
   claimRunFolder,
   createRunFolder,
   type ExperimentOptions,
@@ -87,7 +88,9 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
 
 async function newRun(options: TrainOptions, command: Command): Promise<StoredRun> {
   const plugins = await importPlugins(options.plugin);
-  return { config: buildConfig(command, options), plugins, guides: join(options.out, "guides") };
+  const config = buildConfig(command, options);
+  if (options.folder === undefined) checkRunName(nameOf(options, config));
+  return { config, plugins, guides: join(options.out, "guides") };
 }
 
 /** The run in `folder`, whose configuration stands. */
@@ -120,9 +123,12 @@ async function earlierRun(folder: string, command: Command): Promise<StoredRun> 
   return run;
 }
 
-function claimFolder({ folder, out, name }: TrainOptions, config: TrainConfig): Promise<string> {
+const nameOf = ({ name }: TrainOptions, { dataset }: TrainConfig): string => name ?? dataset;
+
+function claimFolder(options: TrainOptions, config: TrainConfig): Promise<string> {
+  const { folder, out } = options;
   if (folder !== undefined) return claimRunFolder(folder).then(() => folder);
-  return createRunFolder({ root: out, name: name ?? config.dataset, time: new Date() });
+  return createRunFolder({ root: out, name: nameOf(options, config), time: new Date() });
 }
 
 async function noteResume(folder: string, opened: Awaited<ReturnType<typeof open>>, screen: Screen): Promise<void> {

@@ -84,3 +84,16 @@ test("files that do not belong together, and too few images to validate, are ref
     "it has 2 training images, the last 5000 of which would validate",
   );
 });
+
+test.each([
+  ["of another size", [3, 9, 8], /"t10k-images-idx3-ubyte" in ".*" has images of 9 x 8\. Expected 8 x 8, the size of/],
+  ["that are none", [0, 8, 8], /"t10k-images-idx3-ubyte" in ".*" has 0 images\. Expected at least 1 to test on\./],
+])("test images %s are refused when they are read", async (_, [count, height, width], message) => {
+  const put = (name: string, words: number[], length: number) =>
+    writeFile(join(folder, name), Buffer.concat([header(...words), Buffer.alloc(length)]));
+  await put("train-images-idx3-ubyte", [2051, 5001, 8, 8], 5001 * 64);
+  await put("train-labels-idx1-ubyte", [2049, 5001], 5001);
+  await put("t10k-images-idx3-ubyte", [2051, count, height, width], count * height * width);
+  await put("t10k-labels-idx1-ubyte", [2049, count], count);
+  await expect(loadMnist({ folder })).rejects.toThrow(message);
+});

@@ -70,7 +70,26 @@ async function loadSplit(source: IdxFolder, split: "train" | "test"): Promise<Im
   };
 }
 
-/** Training, validation and test images of a folder of IDX files; throws DataError for missing or damaged files. */
+/** Throws DataError unless the test images are of the training images' size, and there are some. */
+function checkTest({ name, folder }: IdxFolder, { train, test }: DatasetSplits): void {
+  const [file] = FILES.test;
+  const size = ({ height, width }: ImageDataset) => `${height} x ${width}`;
+  const facts = (text: string, expected: string): DataError =>
+    new DataError({
+      what: `data set "${name}"`,
+      facts: `"${file}" in "${folder}" has ${text}`,
+      expected,
+      hint: "Check that all four files belong together",
+    });
+  if (test.count === 0) throw facts("0 images", "at least 1 to test on");
+  if (size(test) !== size(train)) {
+    throw facts(`images of ${size(test)}`, `${size(train)}, the size of those in "${FILES.train[0]}"`);
+  }
+}
+
+/** Training, validation and test images of a folder of IDX files; throws DataError for missing, damaged or mismatched files. */
 export async function loadIdxFolder(source: IdxFolder): Promise<DatasetSplits> {
-  return holdOutValidation(source.name, await loadSplit(source, "train"), await loadSplit(source, "test"));
+  const splits = holdOutValidation(source.name, await loadSplit(source, "train"), await loadSplit(source, "test"));
+  checkTest(source, splits);
+  return splits;
 }

@@ -67,7 +67,13 @@ test("plain and gzipped files read the same", async () => {
 });
 
 test("a missing file is named", async () => {
-  await expect(readIdxImages(join(folder, "absent"))).rejects.toThrow(/cannot read ".*absent" \(ENOENT/);
+  await expect(readIdxImages(join(folder, "absent"))).rejects.toThrow(/^IDX file: cannot read ".*absent" \(ENOENT/);
+});
+
+test("a folder in the place of a file is called one", async () => {
+  await expect(readIdxImages(folder)).rejects.toThrow(
+    /^IDX file: ".*" is a folder\. Expected a readable file in the IDX format, plain or gzipped\. Put the file itself there\.$/,
+  );
 });
 
 test("truncated files say what was expected and found", async () => {
@@ -86,6 +92,8 @@ test("labels in the place of images are refused", async () => {
 
 test("labels out of range are refused, the first one named", async () => {
   const file = await put("range", encode(IDX_LABELS_MAGIC, [4], Uint8Array.of(1, 9, 10, 12)));
-  await expect(readIdxLabels(file, 10)).rejects.toThrow(/label 2 of ".*range" is 10. Expected 0 to 9 for 10 classes./);
+  await expect(readIdxLabels(file, 10)).rejects.toThrow(
+    /^IDX file: label 2 of ".*range" is 10. Expected 0 to 9 for 10 classes./,
+  );
   expect([...(await readIdxLabels(file, 13)).data]).toEqual([1, 9, 10, 12]);
 });

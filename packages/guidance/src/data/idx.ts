@@ -29,7 +29,7 @@ export interface IdxArray {
  * Throws DataError for another magic number and for more or fewer bytes than the header announces.
  */
 export function parseIdx(bytes: Uint8Array, magic: number, file: string): IdxArray {
-  const what = "parseIdx";
+  const what = "IDX file";
   const rank = magic & 0xff;
   const headerBytes = 4 + 4 * rank;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -61,14 +61,20 @@ async function readPlain(file: string): Promise<Uint8Array> {
   try {
     bytes = await readFile(file);
   } catch (error) {
-    throw new DataError({ what: "readIdx", facts: `cannot read "${file}" (${(error as Error).message})` });
+    const isFolder = (error as NodeJS.ErrnoException).code === "EISDIR";
+    throw new DataError({
+      what: "IDX file",
+      facts: isFolder ? `"${file}" is a folder` : `cannot read "${file}" (${(error as Error).message})`,
+      expected: "a readable file in the IDX format, plain or gzipped",
+      hint: isFolder ? "Put the file itself there" : "Check the path and who may read it",
+    });
   }
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
   try {
     return await promisify(gunzip)(bytes);
   } catch (error) {
     throw new DataError({
-      what: "readIdx",
+      what: "IDX file",
       facts: `"${file}" (${bytes.length} bytes) cannot be decompressed: ${(error as Error).message}`,
       expected: "a whole gzip file",
       hint: "Download it again",
@@ -87,7 +93,7 @@ export async function readIdxLabels(file: string, classes: number): Promise<IdxA
   const index = labels.data.findIndex((label) => label >= classes);
   if (index >= 0) {
     throw new DataError({
-      what: "readIdxLabels",
+      what: "IDX file",
       facts: `label ${index} of "${file}" is ${labels.data[index]}`,
       expected: `0 to ${classes - 1} for ${classes} classes`,
       hint: "Check that the labels belong to this data set",

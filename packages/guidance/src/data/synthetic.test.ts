@@ -46,5 +46,8 @@ test("images of a class are closer to each other than to those of another", () =
 
 test("impossible sizes are refused by name", () => {
   expect(() => syntheticDataset({ height: 0 })).toThrow("height is 0. Expected a whole number of at least 1");
+  expect(() => syntheticDataset({ height: 1e5, width: 1e5, train: 1 })).toThrow(
+    'data set "synthetic": 1 images to train on of 1 x 100000 x 100000 values take 10.00 GB. Expected at most 4.29 GB',
+  );
   expect(() => syntheticDataset({ classes: 300 })).toThrow("classes is 300. Expected a whole number from 1 to 256");
 });

@@ -5,7 +5,7 @@
  * to learn. All values follow from the seed.
  */
 
-import { threefry2x32 } from "@guidance/tensor";
+import { formatBytes, threefry2x32 } from "@guidance/tensor";
 import type { DatasetSplits, ImageDataset } from "./dataset.ts";
 import { DataError } from "./errors.ts";
 
@@ -37,6 +37,9 @@ export const SYNTHETIC_DEFAULTS: Required<SyntheticOptions> = {
   test: 256,
 };
 
+/** Most bytes of one split, and of the classes' patterns: what one array holds everywhere. */
+const MOST_BYTES = 2 ** 32;
+
 /** Random streams: the patterns of the classes, then the noise of each split. */
 const STREAMS = { patterns: 0, train: 1, validation: 2, test: 3 };
 
@@ -46,17 +49,35 @@ function randomBytes(length: number, seed: number, stream: number): Uint8Array {
   return new Uint8Array(words.buffer, 0, length);
 }
 
-/** Splits of made-up images; throws DataError for sizes that are not whole and positive or more than 256 classes. */
-export function syntheticDataset(options: SyntheticOptions = {}): DatasetSplits {
-  const { seed, ...sizes } = { ...SYNTHETIC_DEFAULTS, ...options };
+/** Throws DataError for sizes that are not whole and positive, more than 256 classes, or more bytes than an array holds. */
+function checkSizes(sizes: Omit<Required<SyntheticOptions>, "seed">): void {
+  const what = 'data set "synthetic"';
   for (const [name, size] of Object.entries(sizes)) {
     if (Number.isInteger(size) && size >= 1 && (name !== "classes" || size <= 256)) continue;
     throw new DataError({
-      what: "syntheticDataset",
+      what,
       facts: `${name} is ${size}`,
       expected: name === "classes" ? "a whole number from 1 to 256" : "a whole number of at least 1",
     });
   }
+  const { channels, height, width, classes, train, validation, test } = sizes;
+  const arrays = { "to train on": train, "to validate on": validation, "to test on": test, "for the classes": classes };
+  for (const [use, count] of Object.entries(arrays)) {
+    const bytes = count * channels * height * width;
+    if (bytes <= MOST_BYTES) continue;
+    throw new DataError({
+      what,
+      facts: `${count} images ${use} of ${channels} x ${height} x ${width} values take ${formatBytes(bytes)}`,
+      expected: `at most ${formatBytes(MOST_BYTES)}`,
+      hint: "Take fewer or smaller images",
+    });
+  }
+}
+
+/** Splits of made-up images; throws DataError for sizes that cannot be. */
+export function syntheticDataset(options: SyntheticOptions = {}): DatasetSplits {
+  const { seed, ...sizes } = { ...SYNTHETIC_DEFAULTS, ...options };
+  checkSizes(sizes);
   const { channels, height, width, classes } = sizes;
   const size = channels * height * width;
   const patterns = randomBytes(classes * size, seed, STREAMS.patterns);

@@ -122,7 +122,7 @@ export async function readCheckpoint(
 
 function unreadable(path: string, error: unknown): RunError {
   return new RunError({
-    what: "readCheckpoint",
+    what: "checkpoint",
     facts: `cannot read "${path}" (${(error as Error).message})`,
     hint: "Check the folder and the name of the checkpoint",
   });
@@ -138,7 +138,7 @@ async function readText(path: string): Promise<string> {
 
 function parseDescription(path: string, text: string): { tensorsFile: TensorsFile; state: JsonObject } {
   const broken = (facts: string) =>
-    new RunError({ what: "readCheckpoint", facts: `"${path}" ${facts}`, expected: "a checkpoint of this program" });
+    new RunError({ what: "checkpoint", facts: `"${path}" ${facts}`, expected: "a checkpoint of this program" });
   let json: unknown;
   try {
     json = decodeJson(text);
@@ -164,7 +164,7 @@ async function readTensors(
 ): Promise<Map<string, SafetensorsTensor>> {
   const torn = (facts: string, wanted: string) =>
     new RunError({
-      what: "readCheckpoint",
+      what: "checkpoint",
       facts: `"${path}" ${facts}`,
       expected: `${wanted}, as the JSON file beside it says`,
       hint: "One of the two files is damaged or from another moment: use another checkpoint of the run",
@@ -217,7 +217,7 @@ async function readAll(file: FileHandle, bytes: Uint8Array, position: number): P
   let offset = 0;
   while (offset < bytes.length) {
     const { bytesRead } = await file.read(bytes, offset, bytes.length - offset, position + offset);
-    if (bytesRead === 0) throw new RunError({ what: "readCheckpoint", facts: "the file became shorter while read" });
+    if (bytesRead === 0) throw new RunError({ what: "checkpoint", facts: "the file became shorter while read" });
     offset += bytesRead;
   }
 }

@@ -45,7 +45,7 @@ test("a folder or file that exists is never taken, and the error says how to go 
 
 test("names that would lead elsewhere are refused", async () => {
   await expect(createRunFolder({ root: folder, name: "../elsewhere", time })).rejects.toThrow("letters, digits");
-  await expect(createRunFolder({ root: folder, name: "", time })).rejects.toThrow('the run is named ""');
+  await expect(createRunFolder({ root: folder, name: "", time })).rejects.toThrow('new run: it is named ""');
 });
 
 test("only a folder can be resumed", async () => {

@@ -21,15 +21,20 @@ function timeStamp(time: Date): string {
   return `${date}-${digits(time.getHours())}${digits(time.getMinutes())}${digits(time.getSeconds())}`;
 }
 
+/** Throws RunError unless a run can have this name: letters, digits, `.`, `_` and `-`. */
+export function checkRunName(name: string): void {
+  if (/^[\w.-]+$/.test(name)) return;
+  throw new RunError({
+    what: "new run",
+    facts: `it is named "${name}"`,
+    expected: "letters, digits, `.`, `_` and `-` only",
+    hint: "Choose another name with --name",
+  });
+}
+
 /** Creates the folder `<root>/<time>-<name>`, or the first of `<time>-<name>-2`, `-3`... that is free, and gives its path. */
 export async function createRunFolder({ root, name, time }: RunFolderOptions): Promise<string> {
-  if (!/^[\w.-]+$/.test(name)) {
-    throw new RunError({
-      what: "createRunFolder",
-      facts: `the run is named "${name}"`,
-      expected: "letters, digits, `.`, `_` and `-` only",
-    });
-  }
+  checkRunName(name);
   const path = join(root, `${timeStamp(time)}-${name}`);
   await make(() => mkdir(root, { recursive: true }), root);
   for (let number = 1; ; number++) {

@@ -10,7 +10,7 @@ test("each field that is off is named", () => {
   const check = () => checkConfig(value);
   expect(check).toThrow(ConfigError);
   expect(check).toThrow(
-    "student.layers: it is 1, expected a whole number of at least 2; " +
+    "student.layers: it is 1, expected a whole number from 2 to 1000; " +
       "student.dropout: it is 1, expected a number from 0 to below 1; " +
       'there is no field "colour", expected the fields of a configuration',
   );
@@ -19,6 +19,19 @@ test("each field that is off is named", () => {
   );
   expect(() => checkConfig({ ...defaultConfig, epochs: 0, seed: undefined })).toThrow(
     /seed: it is missing, expected a whole number from 0 to 4294967294; epochs: it is 0, expected .* at least 1 or null/,
+  );
+});
+
+test("a field out of several bounds is named once", () => {
+  const { student, guide } = defaultConfig;
+  const value = {
+    ...defaultConfig,
+    batchSize: 0.5,
+    student: { ...student, layers: 0 },
+    guide: { ...guide, batchSize: 0 },
+  };
+  expect(() => checkConfig(value)).toThrow(
+    /: batchSize: it is 0\.5, expected [^;]*; student\.layers: it is 0, expected [^;]*; guide\.batchSize: it is 0, expected [^;]*$/,
   );
 });
 

@@ -8,6 +8,9 @@ import { z } from "zod";
 const count = z.int().min(1);
 const rate = z.number().positive();
 
+/** Most layers of a student: planning so many takes minutes, and 10,000 take more than Node's heap. */
+const MOST_LAYERS = 1000;
+
 const schema = z.strictObject({
   dataset: z.string(),
   /** Folder of the data files, where the data set has files. */
@@ -57,7 +60,7 @@ const schema = z.strictObject({
   validateBeforeTraining: z.boolean(),
   student: z.strictObject({
     name: z.string(),
-    layers: count.min(2),
+    layers: count.min(2).max(MOST_LAYERS),
     firstWidth: count,
     width: count,
     dropout: z.number().min(0).lt(1),
@@ -171,12 +174,18 @@ export class ConfigError extends ValueError {
 /** The configuration `value` holds; throws ConfigError naming each field that is off. */
 export function checkConfig(value: unknown): TrainConfig {
   const result = schema.safeParse(value);
-  if (!result.success) throw new ConfigError(result.error.issues.map((issue) => issueOf(issue, value)));
+  if (!result.success) throw new ConfigError(firstIssues(result.error.issues).map((issue) => issueOf(issue, value)));
   const config = result.data;
   if (config.steps === null && config.epochs === null) {
     throw new ConfigError([{ field: "steps", facts: "neither steps nor epochs is set", expected: "one of them" }]);
   }
   return config;
+}
+
+/** The first issue of each field: a value may fail several bounds, and the range names them all. */
+function firstIssues(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue[] {
+  const fieldOf = ({ path }: z.core.$ZodIssue) => path.join(".");
+  return issues.filter((issue, i) => issues.findIndex((other) => fieldOf(other) === fieldOf(issue)) === i);
 }
 
 function issueOf(issue: z.core.$ZodIssue, value: unknown): ConfigIssue {

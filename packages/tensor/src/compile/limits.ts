@@ -1,9 +1,39 @@
 /** Whether a plan fits its device, known before anything is allocated. */
 import type { Backend } from "../backend/backend.ts";
+import type { TensorType } from "../dtype.ts";
 import { LimitError } from "../errors.ts";
 import type { VariableAttrs } from "../ops/leaf.ts";
+import type { EmittedKernel } from "./emit.ts";
 import type { CompiledGraph } from "./pipeline.ts";
 import { formatBytes } from "./plan.ts";
+
+function tooLarge(backend: Backend, label: string, bytes: number, path?: string): LimitError {
+  return new LimitError({
+    what: "compile",
+    path,
+    facts: `"${label}" needs ${formatBytes(bytes)} and one buffer of ${backend.name} holds at most ${formatBytes(backend.limits.maxBufferBytes)}`,
+    hint: "Use a smaller batch or layer, or another device",
+  });
+}
+
+/**
+ * Refuses kernels with a tensor larger than any buffer. It comes before kernels are lowered: a device works through a
+ * tensor by windows, whose number has no bound but this.
+ */
+export function checkKernels(
+  backend: Backend,
+  kernels: readonly EmittedKernel[],
+  bytesOf: (type: TensorType) => number,
+): void {
+  for (const { kernel, inputs, outputs } of kernels) {
+    for (const tensor of [...inputs, ...outputs]) {
+      const bytes = bytesOf(tensor);
+      if (bytes <= backend.limits.maxBufferBytes) continue;
+      const { name, variable } = (tensor.attrs ?? {}) as { name?: string; variable?: { name: string } };
+      throw tooLarge(backend, variable?.name ?? name ?? kernel.label, bytes, kernel.path);
+    }
+  }
+}
 
 /** Refuses a plan that cannot fit, with numbers, before anything is allocated. */
 export function checkLimits(backend: Backend, { plan, leafOf }: CompiledGraph): void {
@@ -21,11 +51,5 @@ export function checkLimits(backend: Backend, { plan, leafOf }: CompiledGraph): 
     });
   }
   const large = plan.buffers.find(({ bytes }) => bytes > maxBufferBytes);
-  if (large) {
-    throw new LimitError({
-      what: "compile",
-      facts: `"${large.label}" needs ${formatBytes(large.bytes)} and one buffer of ${backend.name} holds at most ${formatBytes(maxBufferBytes)}`,
-      hint: "Use a smaller batch or layer, or another device",
-    });
-  }
+  if (large) throw tooLarge(backend, large.label, large.bytes);
 }

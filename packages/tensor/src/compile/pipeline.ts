@@ -7,6 +7,7 @@ import { create, type Tensor } from "../tensor.ts";
 import type { Variable } from "../variable.ts";
 import { fuse } from "./fuse.ts";
 import { type Graph, mapGraph, topological } from "./graph.ts";
+import { checkKernels } from "./limits.ts";
 import { type PlacedPlan, place } from "./memory.ts";
 import { schedule } from "./schedule.ts";
 import { dropGradientOps, simplify } from "./simplify.ts";
@@ -59,6 +60,7 @@ export function compileGraph(graph: Graph, backend: Backend, options: CompileOpt
   });
   const bytesOf = ({ shape, dtype }: TensorType) =>
     Math.ceil((elementCount(shape) * elementBytes(dtype, backend.precision)) / 4) * 4;
+  checkKernels(backend, kernels, bytesOf);
   const placed = place(schedule(kernels, oldValueOf, bytesOf), simple, {
     bytesOf,
     lower: (kernel, overwrites) => backend.lower(kernel, overwrites),
