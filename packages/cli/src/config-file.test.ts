@@ -43,7 +43,7 @@ test("a file changes the preset, --set the file, and options both", () => {
 test("what does not fit is refused in one line", () => {
   expect(refusal("alhpa: 1")).toContain('there is no field "alhpa"');
   expect(refusal("student: { layers: 1 }")).toContain(
-    "option --layers: it is 1. Expected a whole number of at least 2",
+    "option --layers: it is 1. Expected a whole number from 2 to 1000",
   );
   expect(refusal("student: 3")).toContain("it is 3");
   expect(refusal("a: [")).toMatch(/--config: cannot read ".*run\.yaml"/);
