@@ -57,25 +57,32 @@ export function batchCount(
 
 /** The batches of one epoch; throws DataError at once for a batch size or start that does not fit the data set. */
 export function batches(dataset: ImageDataset, options: BatchOptions): Generator<Batch, void, undefined> {
-  const { batchSize, shuffle, seed = 0, epoch = 0, start = 0 } = options;
-  const what = `batches of "${dataset.name}"`;
+  const { shuffle, seed = 0, epoch = 0, start = 0 } = options;
+  const total = checkBatches(dataset, options);
+  const order = shuffle ? permutation(dataset.count, seed, epoch) : undefined;
+  return generate(dataset, options, order, start, total);
+}
+
+/** Number of batches in an epoch; throws DataError for a batch size or start that does not fit `count` images. */
+export function checkBatches({ name, count }: { name: string; count: number }, options: BatchOptions): number {
+  const { batchSize, start = 0 } = options;
+  const what = `batches of "${name}"`;
   if (!Number.isInteger(batchSize) || batchSize < 1) {
     throw new DataError({ what, facts: `the batch size is ${batchSize}`, expected: "a whole number of at least 1" });
   }
-  if (batchSize > dataset.count) {
+  if (batchSize > count) {
     throw new DataError({
       what,
-      facts: `the batch size is ${batchSize} and the data set has ${dataset.count} images`,
+      facts: `the batch size is ${batchSize} and the data set has ${count} images`,
       expected: "a batch no larger than the data set",
-      hint: `Take a batch size of at most ${dataset.count}`,
+      hint: `Take a batch size of at most ${count}`,
     });
   }
-  const total = batchCount(dataset.count, options);
+  const total = batchCount(count, options);
   if (!Number.isInteger(start) || start < 0 || start > total) {
     throw new DataError({ what, facts: `the first batch is ${start}`, expected: `a whole number from 0 to ${total}` });
   }
-  const order = shuffle ? permutation(dataset.count, seed, epoch) : undefined;
-  return generate(dataset, options, order, start, total);
+  return total;
 }
 
 function* generate(

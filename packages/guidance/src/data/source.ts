@@ -1,0 +1,52 @@
+/**
+ * What training reads, wherever it comes from: batches of bytes in an order that follows from seed and epoch.
+ *
+ * Data sets of thumbnails fit into memory, ImageNet does not, and its images need decoding and cropping first. Both are
+ * sources: they give images as bytes, which the first op of a network scales and normalises by the source's mean and
+ * standard deviation. {@link memorySource} makes one of an ImageDataset, {@link decodedSource} one of encoded images.
+ */
+
+import type { BatchOptions } from "./batches.ts";
+
+/** Images of a source, and their labels. */
+export interface ImageBatch {
+  /** Index of this batch in its epoch. */
+  readonly index: number;
+  /** Values 0 to 255 of shape [N, channels, height, width]; 0 where padded. */
+  readonly images: Uint8Array;
+  /** Classes of shape [N]; 0 where padded. */
+  readonly labels: Int32Array;
+  /** 1 for an image, 0 for padding, of shape [N]. */
+  readonly mask: Float32Array;
+  /** Number of images that are not padding. */
+  readonly count: number;
+}
+
+/** Labelled images of one size, read batch by batch. */
+export interface ImageSource {
+  /** Name in messages and reports, e.g. `imagenet train`. */
+  readonly name: string;
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  /** Number of classes; labels are below it. */
+  readonly classes: number;
+  /** What the classes are called, by label, where that is known. */
+  readonly classNames?: readonly string[];
+  /** Mean of each channel, for values scaled to 0..1. */
+  readonly mean: readonly number[];
+  /** Standard deviation of each channel, for values scaled to 0..1. */
+  readonly std: readonly number[];
+  /** Number of images. */
+  readonly count: number;
+  /** Identity of the data: same hash, same images, labels and normalization. */
+  readonly hash: string;
+  /**
+   * The batches of one epoch from batch `start` on, in an order that is a function of seed and epoch alone.
+   *
+   * Throws DataError at once for a batch size or start that does not fit the source.
+   */
+  batches(options: BatchOptions): AsyncIterable<ImageBatch>;
+  /** Ends threads and closes files; batches under way fail. */
+  close(): Promise<void>;
+}
