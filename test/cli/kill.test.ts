@@ -34,7 +34,9 @@ const weights = (run: string) => {
 };
 
 const records = (run: string) =>
-  readMetrics(join(run, "guided", "metrics.jsonl")).map(({ seconds: _seconds, ...record }) => record);
+  readMetrics(join(run, "guided", "metrics.jsonl")).map(
+    ({ seconds: _seconds, dataSeconds: _data, ...record }) => record,
+  );
 
 describe.each([
   ["cpu", true],

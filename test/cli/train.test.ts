@@ -23,7 +23,7 @@ test("a run ends with a table and leaves everything behind; a second one reuses 
     /^planned guided step: \d+ kernels, [\d.]+ GFLOP, peak memory [\d.]+ kB$/m,
     /^planned unguided step: /m,
     /^memory: at most [\d.]+ kB at a time, of a budget of [\d.]+ GB$/m,
-    /^guided +4\/4 +loss [\d.]+ +CE [\d.]+ +similarity [\d.]+ +[\d.]+ s\/step +ETA 0\.00 s$/m,
+    /^guided +4\/4 +loss [\d.]+ +CE [\d.]+ +similarity [\d.]+ +[\d.]+ s\/step +data [\d.]+ s +ETA 0\.00 s$/m,
     /^guided: validation after step 4: loss [\d.]+, top-1 [\d.]+ %, top-5 [\d.]+ %/m,
     /^student with guide, last weights \(step 4\) +[\d.]+ % +[\d.]+ % +[\d.]+ +[\d.]+ s$/m,
     /^student with guide, best validation \(step \d\) /m,

@@ -40,6 +40,7 @@ export * from "./train/evaluate.ts";
 export * from "./train/experiment.ts";
 export * from "./train/fit.ts";
 export * from "./train/guide.ts";
+export * from "./train/image-input.ts";
 export { largestBatch } from "./train/largest-batch.ts";
 export * from "./train/plan.ts";
 export * from "./train/planning.ts";

@@ -1,5 +1,5 @@
 /** `guidance eval`: scores a checkpoint of an earlier run. */
-import { type CheckpointScoreOptions, loadExperimentData, scoreCheckpoint } from "@guidance/guidance";
+import { type CheckpointScoreOptions, closeSplits, loadExperimentData, scoreCheckpoint } from "@guidance/guidance";
 import { type Command, Option } from "commander";
 import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
 import { oneOf } from "../options.ts";
@@ -41,6 +41,7 @@ async function evaluate(folder: string, options: EvalOptions): Promise<void> {
       ]),
     );
   } finally {
+    await closeSplits(splits);
     await backend.close();
   }
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import {
   buildGuide,
   buildStudent,
+  closeSplits,
   type ExperimentPlan,
   largestBatch,
   loadExperimentData,
@@ -65,6 +66,7 @@ async function plan(options: PlanOptions, command: Command): Promise<void> {
     };
     console.log(`\n${await budgetText(backend, planned, config.accumulate, guidedPeak)}`);
   } finally {
+    await closeSplits(splits);
     await backend.close();
   }
 }

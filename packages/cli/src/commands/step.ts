@@ -3,13 +3,16 @@ import {
   buildGuide,
   buildStudent,
   checkConfig,
+  closeSplits,
   guideTask,
   loadExperimentData,
   planTrainingStep,
   presets,
+  type SourceSplits,
   setGuideMode,
   studentTask,
   type TrainConfig,
+  type TrainingTask,
 } from "@guidance/guidance";
 import { type Backend, formatBytes, LimitError, type Plan } from "@guidance/tensor";
 import { type Command, Option } from "commander";
@@ -42,14 +45,26 @@ export async function planNotebookStep(backend: Backend, batch: number): Promise
   return planGuidedStep(backend, checkConfig({ ...presets.notebook, batchSize: batch, synthetic }));
 }
 
-async function planGuidedStep(backend: Backend, config: TrainConfig): Promise<Plan> {
+/** The plan of one step; the images of the configuration are open only as long as their shapes are asked for. */
+async function planOf(
+  backend: Backend,
+  config: TrainConfig,
+  taskOf: (splits: SourceSplits) => TrainingTask,
+  batch = config.batchSize,
+): Promise<Plan> {
   const splits = await loadExperimentData(config);
-  const { model: guide } = buildGuide(config, splits);
-  setGuideMode(guide, config);
-  const task = studentTask(config, splits, buildStudent(config, splits).model, guide);
-  const [{ plan }] = await planTrainingStep(backend, task, config.batchSize);
+  await closeSplits(splits);
+  const [{ plan }] = await planTrainingStep(backend, taskOf(splits), batch);
   checkPeak(backend, plan);
   return plan;
+}
+
+function planGuidedStep(backend: Backend, config: TrainConfig): Promise<Plan> {
+  return planOf(backend, config, (splits) => {
+    const { model: guide } = buildGuide(config, splits);
+    setGuideMode(guide, config);
+    return studentTask(config, splits, buildStudent(config, splits).model, guide);
+  });
 }
 
 /** Throws LimitError where a plan does not fit the budget. */
@@ -67,13 +82,8 @@ export async function planChosenStep(backend: Backend, options: StepOptions, com
   await importPlugins(options.plugin);
   const config = buildConfig(command, options);
   if (options.step === "guided") return planGuidedStep(backend, config);
-  const splits = await loadExperimentData(config);
-  const task =
-    options.step === "guide"
-      ? guideTask(config, splits, buildGuide(config, splits).model)
-      : studentTask(config, splits, buildStudent(config, splits).model);
-  const batch = options.step === "guide" ? config.guide.batchSize : config.batchSize;
-  const [{ plan }] = await planTrainingStep(backend, task, batch);
-  checkPeak(backend, plan);
-  return plan;
+  if (options.step === "unguided")
+    return planOf(backend, config, (splits) => studentTask(config, splits, buildStudent(config, splits).model));
+  const guideOwn = (splits: SourceSplits) => guideTask(config, splits, buildGuide(config, splits).model);
+  return planOf(backend, config, guideOwn, config.guide.batchSize);
 }

@@ -2,7 +2,8 @@
 import {
   buildGuide,
   buildStudent,
-  imageShape,
+  closeSplits,
+  imageInput,
   loadExperimentData,
   type NetworkSummary,
   summarizeNetwork,
@@ -38,13 +39,14 @@ async function summary(options: SummaryOptions, command: Command): Promise<void>
   const config = buildConfig(command, options);
   const splits = await loadExperimentData(config);
   const build = { student: buildStudent, guide: buildGuide };
-  const input = [config.batchSize, ...imageShape(splits)];
+  const input = [config.batchSize, ...imageInput(splits).imageShape];
   const summaries = (["student", "guide"] as const)
     .filter((name) => options.network === "both" || options.network === name)
     .map((name) => ({
       name: `${name} ${config[name].name}`,
       ...summarizeNetwork(build[name](config, splits).model.eval(), input),
     }));
+  await closeSplits(splits);
   if (options.json) console.log(JSON.stringify({ input, networks: summaries }, undefined, 2));
   else console.log(summaries.map((each) => summaryText(each, input)).join("\n\n"));
 }

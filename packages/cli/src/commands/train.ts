@@ -5,6 +5,7 @@ import {
   checkBudget,
   checkRunName,
   claimRunFolder,
+  closeSplits,
   createRunFolder,
   type ExperimentOptions,
   type ExperimentResult,
@@ -82,6 +83,7 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
     for (const line of caveats(run.config)) screen.line(line);
     screen.line(`weights, metrics and summary are in ${folder}`);
   } finally {
+    await loading.then(closeSplits, () => {});
     await opened.backend.close();
   }
 }

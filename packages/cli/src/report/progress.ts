@@ -19,7 +19,7 @@ export function progressObserver(screen: Screen): Observer {
   let arm: { readonly name: string; readonly from: number; readonly since: number } | undefined;
   return {
     message: (text) => screen.line(text),
-    step({ arm: name, step, totalSteps, loss, crossEntropy, dissimilarity, pairs, seconds }) {
+    step({ arm: name, step, totalSteps, loss, crossEntropy, dissimilarity, pairs, seconds, dataSeconds }) {
       const now = performance.now() / 1000;
       // the first step compiles shaders and says nothing about the others
       if (arm?.name !== name) arm = { name, from: step, since: now };
@@ -28,7 +28,11 @@ export function progressObserver(screen: Screen): Observer {
       const parts = [`loss ${loss.toFixed(4)}`];
       if (pairs > 0)
         parts.push(`CE ${crossEntropy.toFixed(4)}`, `similarity ${(1 - dissimilarity / pairs).toFixed(4)}`);
-      parts.push(`${duration(seconds)}/step`, `ETA ${eta === undefined ? "?" : duration(eta)}`);
+      parts.push(
+        `${duration(seconds)}/step`,
+        `data ${duration(dataSeconds)}`,
+        `ETA ${eta === undefined ? "?" : duration(eta)}`,
+      );
       screen.progress({ label: name, done: step, total: totalSteps, detail: parts.join("  ") });
     },
     validation({ arm: name, step, loss, top1, top5, best }) {

@@ -58,7 +58,7 @@ function shown(isTTY: boolean): string {
   const observer = progressObserver(screen);
   for (let step = 1; step <= 3; step++) {
     const losses = { loss: 9, crossEntropy: 2, dissimilarity: 7, pairs: 14, learningRate: 1e-3 };
-    observer.step?.({ arm: "guided", step, totalSteps: 3, epoch: 0, seconds: 0.25, ...losses });
+    observer.step?.({ arm: "guided", step, totalSteps: 3, epoch: 0, seconds: 0.25, dataSeconds: 0.01, ...losses });
   }
   observer.validation?.({ arm: "guided", step: 3, ...scores, best: true });
   screen.close();
@@ -69,7 +69,7 @@ test("progress is lines in a file and a bar on a terminal", () => {
   const lines = shown(false).split("\n");
   expect(lines).toEqual([
     expect.stringMatching(
-      /^guided {3}1\/3 {2}loss 9\.0000 {2}CE 2\.0000 {2}similarity 0\.5000 {2}0\.25 s\/step {2}ETA \?$/,
+      /^guided {3}1\/3 {2}loss 9\.0000 {2}CE 2\.0000 {2}similarity 0\.5000 {2}0\.25 s\/step {2}data 0\.01 s {2}ETA \?$/,
     ),
     expect.stringMatching(/^guided {3}3\/3 .*ETA 0\.00 s$/),
     "guided: validation after step 3: loss 1.2500, top-1 59.0 %, top-5 90.0 %, best so far",

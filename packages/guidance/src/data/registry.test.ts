@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { memorySource } from "./memory-source.ts";
 import { datasets, loadDataset } from "./registry.ts";
 import { syntheticDataset } from "./synthetic.ts";
 
@@ -6,8 +7,25 @@ test("data sets are found by name, one's own included", async () => {
   const splits = syntheticDataset({ height: 2, width: 3, train: 5, validation: 4, test: 3 });
   datasets.register("mine", async () => splits);
   expect(datasets.names).toEqual(["mnist", "fashion-mnist", "synthetic", "mine"]);
-  expect(await loadDataset("mine")).toBe(splits);
+  const { train, validation, test: held } = await loadDataset("mine");
+  expect([train.count, validation.count, held.count]).toEqual([5, 4, 3]);
+  for await (const batch of train.batches({ batchSize: 5, lastBatch: "drop", shuffle: false }))
+    expect(batch.images).toEqual(splits.train.images);
   expect(() => datasets.register("mine", async () => splits)).toThrow('the name "mine" is taken');
+});
+
+test("a source of one's own is taken as it is, and closed where splits do not fit", async () => {
+  const { train, validation, test: held } = syntheticDataset({ height: 2, width: 2, train: 4, validation: 4, test: 4 });
+  let closed = 0;
+  const source = { ...memorySource(train), close: async () => void closed++ };
+  datasets.register("streamed", async () => ({ train: source, validation, test: held }));
+  expect((await loadDataset("streamed")).train).toBe(source);
+  const other = memorySource(syntheticDataset({ height: 3, width: 2 }).test);
+  datasets.register("misfit", async () => ({ train: source, validation, test: other }));
+  await expect(loadDataset("misfit")).rejects.toThrow(
+    '"synthetic test" has 256 images [1, 3, 2] in 10 classes. Expected some, [1, 2, 2] in 10 classes',
+  );
+  expect(closed).toBe(1);
 });
 
 test("an unknown name is refused with the known ones", async () => {

@@ -1,9 +1,12 @@
 /** Data sets by name, so that a configuration or the command line can say which; users add their own. */
 
 import { Registry } from "../registry.ts";
-import { checkDataset, type DatasetSplits } from "./dataset.ts";
+import { checkDataset, type ImageDataset } from "./dataset.ts";
+import { DataError } from "./errors.ts";
 import { loadFashionMnist } from "./fashion-mnist.ts";
+import { memorySource } from "./memory-source.ts";
 import { loadMnist } from "./mnist.ts";
+import { closeSplits, type ImageSource, type SourceSplits } from "./source.ts";
 import { type SyntheticOptions, syntheticDataset } from "./synthetic.ts";
 
 /** What a data set may be told; each takes what concerns it. */
@@ -14,8 +17,10 @@ export interface DatasetOptions {
   readonly synthetic?: SyntheticOptions;
 }
 
-/** Reads or makes the splits of a data set. */
-export type DatasetLoader = (options: DatasetOptions) => Promise<DatasetSplits>;
+/** Reads or makes the splits of a data set: arrays in memory, or sources of their own. */
+export type DatasetLoader = (options: DatasetOptions) => Promise<{
+  readonly [Split in keyof SourceSplits]: ImageDataset | ImageSource;
+}>;
 
 /** Data sets by name. */
 export const datasets = new Registry<DatasetLoader>("data set", {
@@ -25,8 +30,34 @@ export const datasets = new Registry<DatasetLoader>("data set", {
 });
 
 /** The checked splits of the data set called `name`; throws for an unknown name or data that do not fit. */
-export async function loadDataset(name: string, options: DatasetOptions = {}): Promise<DatasetSplits> {
-  const splits = await datasets.get(name)(options);
-  for (const dataset of [splits.train, splits.validation, splits.test]) checkDataset(dataset);
+export async function loadDataset(name: string, options: DatasetOptions = {}): Promise<SourceSplits> {
+  const { train, validation, test } = await datasets.get(name)(options);
+  const splits = { train: sourceOf(train), validation: sourceOf(validation), test: sourceOf(test) };
+  try {
+    checkSplits(name, splits);
+  } catch (error) {
+    await closeSplits(splits);
+    throw error;
+  }
   return splits;
+}
+
+function sourceOf(data: ImageDataset | ImageSource): ImageSource {
+  if ("batches" in data) return data;
+  checkDataset(data);
+  return memorySource(data);
+}
+
+/** Throws DataError unless all splits have images, of one shape and with the same classes. */
+function checkSplits(name: string, { train, ...others }: SourceSplits): void {
+  const shapeOf = ({ channels, height, width, classes }: ImageSource) =>
+    `[${channels}, ${height}, ${width}] in ${classes} classes`;
+  for (const split of [train, ...Object.values(others)]) {
+    if (split.count > 0 && shapeOf(split) === shapeOf(train)) continue;
+    throw new DataError({
+      what: `data set "${name}"`,
+      facts: `"${split.name}" has ${split.count} images ${shapeOf(split)}`,
+      expected: `some, ${shapeOf(train)} as "${train.name}"`,
+    });
+  }
 }

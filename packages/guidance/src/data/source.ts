@@ -50,3 +50,15 @@ export interface ImageSource {
   /** Ends threads and closes files; batches under way fail. */
   close(): Promise<void>;
 }
+
+/** What is trained on, what chooses among checkpoints, and what is touched once. */
+export interface SourceSplits {
+  readonly train: ImageSource;
+  readonly validation: ImageSource;
+  readonly test: ImageSource;
+}
+
+/** Closes the sources of all splits; two splits may share one. */
+export async function closeSplits({ train, validation, test }: SourceSplits): Promise<void> {
+  await Promise.all([...new Set([train, validation, test])].map((source) => source.close()));
+}

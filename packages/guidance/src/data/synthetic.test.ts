@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
-import { type ImageDataset, imageSize } from "./dataset.ts";
-import { loadDataset } from "./registry.ts";
+import { checkDataset, type ImageDataset, imageSize } from "./dataset.ts";
 import { syntheticDataset } from "./synthetic.ts";
 
-test("shapes are as asked for, and the data fit together", async () => {
+test("shapes are as asked for, and the data fit together", () => {
   const synthetic = { channels: 3, height: 5, width: 7, classes: 4, train: 9, validation: 8, test: 6 };
-  const { train, validation, test: held } = await loadDataset("synthetic", { synthetic });
+  const { train, validation, test: held } = syntheticDataset(synthetic);
+  for (const split of [train, validation, held]) checkDataset(split);
   expect([train.count, validation.count, held.count]).toEqual([9, 8, 6]);
   expect(train.images).toHaveLength(9 * 105);
   expect([...train.labels]).toEqual([0, 1, 2, 3, 0, 1, 2, 3, 0]);

@@ -3,11 +3,12 @@
  * seed; and how they are trained.
  */
 import { Generator, type nn, optim } from "@guidance/tensor";
-import type { DatasetSplits } from "../data/dataset.ts";
+import type { SourceSplits } from "../data/source.ts";
 import { similarities } from "../method/similarity.ts";
 import { buildNetwork } from "../models/network.ts";
 import { guides, students } from "../models/registry.ts";
 import type { TrainConfig } from "./config.ts";
+import type { ImageInput } from "./image-input.ts";
 import type { TrainingTask } from "./step.ts";
 
 export interface BuiltNetwork {
@@ -20,12 +21,12 @@ export interface BuiltNetwork {
 export const guideSeed = (seed: number): number => seed + 1;
 
 /** The shape of the networks' task: the data set's, with the configured number of classes. */
-export function imageTask({ classes }: TrainConfig, { train }: DatasetSplits) {
+export function imageTask({ classes }: TrainConfig, { train }: SourceSplits) {
   return { channels: train.channels, height: train.height, width: train.width, classes: classes ?? train.classes };
 }
 
 /** The student, the same for every arm of a run. */
-export function buildStudent(config: TrainConfig, splits: DatasetSplits): BuiltNetwork {
+export function buildStudent(config: TrainConfig, splits: SourceSplits): BuiltNetwork {
   const generator = new Generator(config.seed);
   const build = students.get(config.student.name);
   const task = { ...imageTask(config, splits), generator };
@@ -33,22 +34,23 @@ export function buildStudent(config: TrainConfig, splits: DatasetSplits): BuiltN
 }
 
 /** The guide with its initial weights. */
-export function buildGuide(config: TrainConfig, splits: DatasetSplits): BuiltNetwork {
+export function buildGuide(config: TrainConfig, splits: SourceSplits): BuiltNetwork {
   const generator = new Generator(guideSeed(config.seed));
   const build = guides.get(config.guide.name);
   const task = { ...imageTask(config, splits), generator };
   return { model: buildNetwork(generator, () => build(task, config.guide)).named("guide"), generator };
 }
 
-/** [C, H, W] of a data set's images. */
-export function imageShape({ train }: DatasetSplits): number[] {
-  return [train.channels, train.height, train.width];
+/** How a data set's images enter a step: as bytes. */
+export function imageInput({ train }: SourceSplits): ImageInput {
+  const { channels, height, width, mean, std } = train;
+  return { imageShape: [channels, height, width], normalization: { mean, std } };
 }
 
 /** Training of the student, under `guide` if there is one. */
 export function studentTask(
   config: TrainConfig,
-  splits: DatasetSplits,
+  splits: SourceSplits,
   model: nn.Module,
   guide?: nn.Module,
 ): TrainingTask {
@@ -65,13 +67,13 @@ export function studentTask(
     guideInput: config.guide.input,
     steps: config.guide.disconnectAfter ?? Infinity,
   };
-  return { model, optimizer, guidance, imageShape: imageShape(splits), parts, clipNorm, labelSmoothing };
+  return { model, optimizer, guidance, ...imageInput(splits), parts, clipNorm, labelSmoothing };
 }
 
 /** The guide's own training. */
-export function guideTask({ guide }: TrainConfig, splits: DatasetSplits, model: nn.Module): TrainingTask {
+export function guideTask({ guide }: TrainConfig, splits: SourceSplits, model: nn.Module): TrainingTask {
   const optimizer = new optim.Adam(model.parameters(), { learningRate: guide.learningRate });
-  return { model, optimizer, imageShape: imageShape(splits) };
+  return { model, optimizer, ...imageInput(splits) };
 }
 
 /** Puts a guide that is ready into the mode the configuration asks for; layers that its author froze stay frozen. */

@@ -3,9 +3,9 @@
  * networks and their similarity. Tensors are descriptions, so a forward pass costs no device and no memory.
  */
 import { constant, formatShape, ShapeError, ValueError } from "@guidance/tensor";
-import { type DatasetSplits, imageSize } from "../data/dataset.ts";
 import { DataError } from "../data/errors.ts";
 import { loadDataset } from "../data/registry.ts";
+import { closeSplits, type SourceSplits } from "../data/source.ts";
 import { observe } from "../features/observe.ts";
 import { alignment } from "../method/loss.ts";
 import { similarities } from "../method/similarity.ts";
@@ -14,13 +14,18 @@ import { type BuiltNetwork, buildGuide, buildStudent, imageTask } from "./build.
 import type { TrainConfig } from "./config.ts";
 
 /** The data a configuration names, once all of it is known to fit together. */
-export async function loadExperimentData(config: TrainConfig): Promise<DatasetSplits> {
+export async function loadExperimentData(config: TrainConfig): Promise<SourceSplits> {
   checkNames(config);
   const splits = await loadDataset(config.dataset, {
     ...(config.dataFolder === null ? {} : { folder: config.dataFolder }),
     ...(config.synthetic === null ? {} : { synthetic: config.synthetic }),
   });
-  checkExperiment(config, splits);
+  try {
+    checkExperiment(config, splits);
+  } catch (error) {
+    await closeSplits(splits);
+    throw error;
+  }
   return splits;
 }
 
@@ -31,7 +36,7 @@ function checkNames(config: TrainConfig): void {
 }
 
 /** Throws, naming what does not fit, unless `config` can be trained on `splits`. */
-export function checkExperiment(config: TrainConfig, splits: DatasetSplits): void {
+export function checkExperiment(config: TrainConfig, splits: SourceSplits): void {
   checkClasses(config, splits);
   checkBatch("batch", config.batchSize, config.lastBatch, splits);
   checkParts(config, splits);
@@ -39,7 +44,7 @@ export function checkExperiment(config: TrainConfig, splits: DatasetSplits): voi
   checkNetworks(config, splits);
 }
 
-function checkClasses({ classes }: TrainConfig, { train }: DatasetSplits): void {
+function checkClasses({ classes }: TrainConfig, { train }: SourceSplits): void {
   if (classes === null || classes >= train.classes) return;
   throw new DataError({
     what: "classes",
@@ -52,7 +57,7 @@ function checkBatch(
   name: string,
   batchSize: number,
   lastBatch: TrainConfig["lastBatch"],
-  { train }: DatasetSplits,
+  { train }: SourceSplits,
 ): void {
   if (batchSize > train.count) {
     throw new DataError({
@@ -73,7 +78,7 @@ function checkBatch(
 }
 
 /** The parts of a batch are equal, and have at least the two images that a variance needs. */
-function checkParts({ accumulate, batchSize, lastBatch }: TrainConfig, { train }: DatasetSplits): void {
+function checkParts({ accumulate, batchSize, lastBatch }: TrainConfig, { train }: SourceSplits): void {
   if (accumulate === 1) return;
   const rest = lastBatch === "keep" ? train.count % batchSize : 0;
   for (const size of rest > 0 ? [batchSize, rest] : [batchSize]) {
@@ -88,7 +93,7 @@ function checkParts({ accumulate, batchSize, lastBatch }: TrainConfig, { train }
 }
 
 /** One forward pass of both networks on shapes alone. */
-function checkNetworks(config: TrainConfig, splits: DatasetSplits): void {
+function checkNetworks(config: TrainConfig, splits: SourceSplits): void {
   const { channels, height, width, classes } = imageTask(config, splits);
   const { batchSize } = config;
   const images = constant(0).broadcast([batchSize, channels, height, width]);
@@ -100,7 +105,7 @@ function checkNetworks(config: TrainConfig, splits: DatasetSplits): void {
         what: role,
         facts: `images ${formatShape(images.shape)} become ${formatShape(shape)}`,
         expected: `logits ${formatShape([batchSize, classes])}`,
-        hint: `The networks get ${imageSize(splits.train)} values an image and give one logit a class`,
+        hint: `The networks get ${channels * height * width} values an image and give one logit a class`,
       });
     }
     return observation.features;

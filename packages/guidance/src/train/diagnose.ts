@@ -5,6 +5,7 @@
 import { type Backend, compile, crossEntropy, currentTrace, grad, type nn, type Tensor } from "@guidance/tensor";
 import { guidanceLoss } from "../method/loss.ts";
 import { callNetwork } from "../models/network.ts";
+import { seenImages } from "./image-input.ts";
 import { type BatchValues, batchInputs, type TrainingTask } from "./step.ts";
 
 /** The first layer whose values are not finite, in the order they are computed. */
@@ -19,10 +20,11 @@ export async function diagnose(
   task: TrainingTask,
   batch: BatchValues,
 ): Promise<Diagnosis | undefined> {
-  const { model, guidance, imageShape } = task;
+  const { model, guidance } = task;
   const layers: string[] = [];
   const networks = guidance ? [guidance.guide, model] : [model];
-  const step = await compile(backend, batchInputs(imageShape, batch.labels.length), ({ images, labels }) => {
+  const step = await compile(backend, batchInputs(task, batch.labels.length), ({ images: given, labels }) => {
+    const images = seenImages(task, given);
     const outputs: Tensor[] = [];
     const record: nn.ForwardHook = (layer, _inputs, output) => {
       layers.push(layer.path || "the network");

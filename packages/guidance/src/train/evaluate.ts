@@ -10,10 +10,10 @@ import {
   topKCorrect,
   where,
 } from "@guidance/tensor";
-import { batches } from "../data/batches.ts";
-import type { ImageDataset } from "../data/dataset.ts";
+import type { ImageSource } from "../data/source.ts";
 import { callNetwork } from "../models/network.ts";
 import { InterruptedError } from "./errors.ts";
+import { type ImageInput, imageSpec, seenImages } from "./image-input.ts";
 import { inEvaluation } from "./modes.ts";
 import { type PlannedStep, planStep } from "./planning.ts";
 import { eventLoopTurn } from "./turn.ts";
@@ -32,15 +32,15 @@ export interface Evaluator {
   /** Bytes of the plan while it runs. */
   readonly peakBytes: number;
   /** Throws InterruptedError when `signal` says to stop. */
-  run(dataset: ImageDataset, signal?: AbortSignal): Promise<Scores>;
+  run(images: ImageSource, signal?: AbortSignal): Promise<Scores>;
   close(): void;
 }
 
-/** What an evaluation over images [C, H, W] in batches of `batchSize` is compiled from. */
-function evaluation(model: nn.Module, imageShape: readonly number[], batchSize: number) {
-  const inputs = { images: f32(batchSize, ...imageShape), labels: i32(batchSize), mask: f32(batchSize) };
+/** What an evaluation in batches of `batchSize` is compiled from. */
+function evaluation(model: nn.Module, input: ImageInput, batchSize: number) {
+  const inputs = { images: imageSpec(input, batchSize), labels: i32(batchSize), mask: f32(batchSize) };
   const trace = ({ images, labels, mask }: { readonly [K in keyof typeof inputs]: Tensor }) => {
-    const logits = callNetwork(model, images);
+    const logits = callNetwork(model, seenImages(input, images));
     const real = mask.greater(0);
     const correct = (k: number) => topKCorrect(logits, labels, k).and(real).cast("f32").sum();
     return { loss: where(real, crossEntropyPerSample(logits, labels), 0).sum(), top1: correct(1), top5: correct(5) };
@@ -52,10 +52,10 @@ function evaluation(model: nn.Module, imageShape: readonly number[], batchSize: 
 export function planEvaluation(
   backend: Backend,
   model: nn.Module,
-  imageShape: readonly number[],
+  input: ImageInput,
   batchSize: number,
 ): Promise<PlannedStep> {
-  const { inputs, trace } = evaluation(model, imageShape, batchSize);
+  const { inputs, trace } = evaluation(model, input, batchSize);
   return inEvaluation(model, () => planStep(backend, inputs, trace));
 }
 
@@ -63,23 +63,24 @@ export function planEvaluation(
 export async function compileEvaluation(
   backend: Backend,
   model: nn.Module,
-  imageShape: readonly number[],
+  input: ImageInput,
   batchSize: number,
 ): Promise<Evaluator> {
-  const { inputs, trace } = evaluation(model, imageShape, batchSize);
+  const { inputs, trace } = evaluation(model, input, batchSize);
   const step = await inEvaluation(model, () => compile(backend, inputs, trace));
 
-  const run = async (dataset: ImageDataset, signal?: AbortSignal): Promise<Scores> => {
+  const run = async (source: ImageSource, signal?: AbortSignal): Promise<Scores> => {
     const total = { loss: 0, top1: 0, top5: 0 };
-    for (const { images, labels, mask } of batches(dataset, { batchSize, lastBatch: "pad", shuffle: false })) {
+    const batches = source.batches({ batchSize, lastBatch: "pad", shuffle: false });
+    for await (const { images, labels, mask } of batches) {
       await eventLoopTurn();
-      if (signal?.aborted) throw new InterruptedError({ what: `scoring on "${dataset.name}"`, facts: "stopped" });
+      if (signal?.aborted) throw new InterruptedError({ what: `scoring on "${source.name}"`, facts: "stopped" });
       const sums = await step({ images, labels, mask });
       total.loss += sums.loss.item();
       total.top1 += sums.top1.item();
       total.top5 += sums.top5.item();
     }
-    return { loss: total.loss / dataset.count, top1: total.top1 / dataset.count, top5: total.top5 / dataset.count };
+    return { loss: total.loss / source.count, top1: total.top1 / source.count, top5: total.top5 / source.count };
   };
   return { peakBytes: step.plan.memory.peak, run, close: () => step.close() };
 }

@@ -57,4 +57,4 @@ export async function runSmall(
 
 /** Records of a run without the times. */
 export const metrics = (folder: string, arm: string): JsonObject[] =>
-  readMetrics(join(folder, arm, "metrics.jsonl")).map(({ seconds: _seconds, ...record }) => record);
+  readMetrics(join(folder, arm, "metrics.jsonl")).map(({ seconds: _seconds, dataSeconds: _data, ...record }) => record);

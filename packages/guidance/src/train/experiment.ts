@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import type { Backend } from "@guidance/tensor";
-import type { DatasetSplits } from "../data/dataset.ts";
+import type { SourceSplits } from "../data/source.ts";
 import { writeFileAtomic } from "../run/files.ts";
 import { encodeJson, type JsonObject } from "../run/json.ts";
 import { openArm } from "./arm.ts";
@@ -21,7 +21,7 @@ export interface ExperimentOptions {
   readonly backend: Backend;
   readonly config: TrainConfig;
   /** What `loadExperimentData` gave for `config`; loaded unless given. */
-  readonly splits?: DatasetSplits;
+  readonly splits?: SourceSplits;
   /** Folder of this run, created by the caller. */
   readonly folder: string;
   /** Folder of cached guides. */
@@ -86,7 +86,7 @@ function describeGuide({ origin, file }: PreparedGuide): string {
 async function runArm(
   arm: ArmResult["arm"],
   options: ExperimentOptions,
-  splits: DatasetSplits,
+  splits: SourceSplits,
   prepared?: PreparedGuide,
 ): Promise<ArmResult> {
   const { backend, config, observer, resume, signal } = options;

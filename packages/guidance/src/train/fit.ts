@@ -4,8 +4,8 @@
  * weight is not finite.
  */
 import { type Backend, type Generator, LimitError, optim, type SafetensorsTensor } from "@guidance/tensor";
-import { batchCount, batches } from "../data/batches.ts";
-import type { DatasetSplits } from "../data/dataset.ts";
+import { batchCount } from "../data/batches.ts";
+import type { SourceSplits } from "../data/source.ts";
 import type { JsonObject } from "../run/json.ts";
 import { listNames } from "../run/tensors.ts";
 import type { TrainConfig } from "./config.ts";
@@ -33,6 +33,8 @@ export interface StepEvent extends LossValues {
   readonly learningRate: number;
   /** Seconds this step took. */
   readonly seconds: number;
+  /** Seconds it had waited for its batch before. */
+  readonly dataSeconds: number;
 }
 
 export interface ValidationEvent extends Scores {
@@ -57,7 +59,7 @@ export interface FitOptions {
   readonly task: TrainingTask;
   /** Sources of the dropout masks of the task's networks. */
   readonly generators: readonly Generator[];
-  readonly splits: DatasetSplits;
+  readonly splits: SourceSplits;
   readonly config: Pick<
     TrainConfig,
     | "seed"
@@ -157,7 +159,7 @@ class Loop {
       this.#evaluator = await compileEvaluation(
         this.#options.backend,
         task.model,
-        task.imageShape,
+        task,
         Math.min(EVALUATION_BATCH, splits.validation.count),
       );
       if (config.validateBeforeTraining && this.#progress.step === 0) await this.#validate();
@@ -178,8 +180,9 @@ class Loop {
       epoch,
       start,
     } as const;
-    for (const batch of batches(splits.train, order)) {
-      await this.#train(batch, epoch);
+    let asked = performance.now();
+    for await (const batch of splits.train.batches(order)) {
+      await this.#train(batch, epoch, (performance.now() - asked) / 1000);
       await eventLoopTurn();
       const { step } = this.#progress;
       const due =
@@ -189,10 +192,11 @@ class Loop {
       if (due) await this.#validate();
       await this.#stopIfAsked();
       if (step === this.#total) return;
+      asked = performance.now();
     }
   }
 
-  async #train(batch: BatchValues, epoch: number): Promise<void> {
+  async #train(batch: BatchValues, epoch: number, dataSeconds: number): Promise<void> {
     const { arm, observer, task, generators } = this.#options;
     const counters = generators.map(({ counter }) => counter);
     const training = await this.#stepFor(batch.labels.length);
@@ -217,6 +221,7 @@ class Loop {
       epoch,
       learningRate: task.optimizer.learningRate,
       seconds,
+      dataSeconds,
       ...losses,
     });
   }

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { access, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Backend, type Generator, type nn, readSafetensors, writeSafetensors } from "@guidance/tensor";
-import type { DatasetSplits } from "../data/dataset.ts";
+import type { SourceSplits } from "../data/source.ts";
 import { RunError } from "../run/errors.ts";
 import { writeFileAtomic } from "../run/files.ts";
 import { decodeJson, encodeJson } from "../run/json.ts";
@@ -18,7 +18,7 @@ import { fit, type Observer } from "./fit.ts";
 export interface GuideOptions {
   readonly backend: Backend;
   readonly config: TrainConfig;
-  readonly splits: DatasetSplits;
+  readonly splits: SourceSplits;
   /** Folder of cached guides. */
   readonly guideCache: string;
   /** Hash of the plugins that the guide or its data may come from. */
@@ -42,7 +42,7 @@ export interface PreparedGuide {
 }
 
 /** Raised whenever the same settings begin to give other weights: the networks, their training or the engine changed. */
-const GUIDE_FORMAT = 3;
+const GUIDE_FORMAT = 4;
 
 /** What decides which guide a run has. */
 type GuideChoice = Pick<GuideOptions, "backend" | "config" | "splits" | "guideCache" | "plugins" | "resume"> & {
@@ -51,14 +51,20 @@ type GuideChoice = Pick<GuideOptions, "backend" | "config" | "splits" | "guideCa
 
 /** Hash of everything that decides a trained guide's weights: settings, data, seed, device, and plugins, whose code may be part of it. */
 function guideKey({ config, splits, backend, plugins }: GuideChoice): string {
-  const { mode: _mode, ...settings } = config.guide;
+  const { mode: _mode, input: _input, disconnectAfter: _steps, ...settings } = config.guide;
   const { train } = splits;
   const task = imageTask(config, splits);
-  const images = createHash("sha256").update(train.images).update(train.labels).digest("hex");
-  const data = { images, mean: train.mean, std: train.std };
   return createHash("sha256")
     .update(
-      JSON.stringify({ format: GUIDE_FORMAT, settings, task, seed: config.seed, data, backend: backend.name, plugins }),
+      JSON.stringify({
+        format: GUIDE_FORMAT,
+        settings,
+        task,
+        seed: config.seed,
+        data: train.hash,
+        backend: backend.name,
+        plugins,
+      }),
     )
     .digest("hex")
     .slice(0, 16);

@@ -3,7 +3,7 @@ import { cpuBackend, Generator, optim } from "@guidance/tensor";
 import { expect, test } from "vitest";
 import { similarities } from "../method/similarity.ts";
 import { guides, students } from "../models/registry.ts";
-import { imageShape, imageTask } from "./build.ts";
+import { imageInput, imageTask } from "./build.ts";
 import { loadExperimentData } from "./check.ts";
 import { smallConfig } from "./experiment.test.support.ts";
 import { fit } from "./fit.ts";
@@ -23,7 +23,7 @@ test("live bytes are flat over 200 guided steps", async () => {
   await fit({
     arm: "guided",
     backend,
-    task: { model, optimizer, guidance, imageShape: imageShape(splits) },
+    task: { model, optimizer, guidance, ...imageInput(splits) },
     generators: [generator],
     splits,
     config,

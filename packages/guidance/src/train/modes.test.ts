@@ -1,7 +1,7 @@
 /** Scoring and guiding leave layers in the modes they were given. */
 import { cpuBackend, nn } from "@guidance/tensor";
 import { expect, test } from "vitest";
-import { syntheticDataset } from "../data/synthetic.ts";
+import { loadDataset } from "../data/registry.ts";
 import { setGuideMode } from "./build.ts";
 import { smallConfig } from "./experiment.test.support.ts";
 import { inEvaluation } from "./modes.ts";
@@ -21,7 +21,8 @@ test("a frozen layer stays frozen after scoring, and the others go on training",
   const before = modes();
   expect(before).toEqual([true, true, false, true, true]);
   await using backend = cpuBackend();
-  await scoreModel(backend, model, syntheticDataset({ height: 4, width: 4, train: 4, validation: 4, test: 4 }));
+  const synthetic = { channels: 1, height: 4, width: 4, classes: 10, train: 4, validation: 4, test: 4 };
+  await scoreModel(backend, model, await loadDataset("synthetic", { synthetic }));
   expect(modes()).toEqual(before);
 });
 

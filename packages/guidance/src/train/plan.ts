@@ -3,8 +3,8 @@
  * that those take which are there at the same time.
  */
 import { type Backend, formatBytes, LimitError, type nn, type Plan } from "@guidance/tensor";
-import type { ImageDataset } from "../data/dataset.ts";
-import { buildGuide, buildStudent, guideTask, setGuideMode, studentTask } from "./build.ts";
+import type { ImageSource } from "../data/source.ts";
+import { buildGuide, buildStudent, guideTask, imageInput, setGuideMode, studentTask } from "./build.ts";
 import { planEvaluation } from "./evaluate.ts";
 import type { ExperimentOptions } from "./experiment.ts";
 import { EVALUATION_BATCH } from "./fit.ts";
@@ -49,8 +49,8 @@ export async function planExperiment(
     const before = others.map((step) => named(`${name}, a part of the batch`, Promise.resolve(step)));
     return [await named(name, Promise.resolve(last)), ...(await Promise.all(before))];
   };
-  const evaluationOf = (name: string, model: nn.Module, shape: readonly number[], dataset: ImageDataset) =>
-    named(name, planEvaluation(backend, model, shape, Math.min(EVALUATION_BATCH, dataset.count)));
+  const evaluationOf = (name: string, model: nn.Module, { count }: ImageSource) =>
+    named(name, planEvaluation(backend, model, imageInput(splits), Math.min(EVALUATION_BATCH, count)));
 
   const { model: guide } = buildGuide(config, splits);
   const task = guideTask(config, splits, guide);
@@ -59,7 +59,7 @@ export async function planExperiment(
     parts.push({ name: "training of the guide", peakBytes: peakTogether(backend, own) });
   }
   setGuideMode(guide, config);
-  const scoring = await evaluationOf("evaluation of the guide", guide, task.imageShape, splits.test);
+  const scoring = await evaluationOf("evaluation of the guide", guide, splits.test);
   parts.push({ name: "evaluation of the guide", peakBytes: peakTogether(backend, [scoring]) });
 
   const arm = async (name: string, task: TrainingTask, held: Iterable<PlannedStep>): Promise<void> => {
@@ -67,7 +67,7 @@ export async function planExperiment(
     const rest = config.lastBatch === "keep" ? splits.train.count % config.batchSize : 0;
     if (rest > 0) planned.push(...(await training(`${name} step of the last batch`, task, rest)));
     const evaluation = "evaluation of the student";
-    const validation = await evaluationOf(evaluation, task.model, task.imageShape, splits.validation);
+    const validation = await evaluationOf(evaluation, task.model, splits.validation);
     const others = [...held].flatMap(({ variables }) => [...variables]);
     parts.push({ name: `${name} training`, peakBytes: peakTogether(backend, [...planned, validation], others) });
   };

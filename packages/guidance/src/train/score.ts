@@ -1,24 +1,24 @@
 /** Scores of a network: one compiled for the purpose, or one that a run has left on the disk. */
 import { join } from "node:path";
 import type { Backend, nn } from "@guidance/tensor";
-import type { DatasetSplits } from "../data/dataset.ts";
-import { buildStudent, imageShape } from "./build.ts";
+import type { SourceSplits } from "../data/source.ts";
+import { buildStudent, imageInput } from "./build.ts";
 import type { TrainConfig } from "./config.ts";
 import { compileEvaluation, type Scores } from "./evaluate.ts";
 import { EVALUATION_BATCH } from "./fit.ts";
 import { loadWeights } from "./state.ts";
 
-export type Split = keyof DatasetSplits;
+export type Split = keyof SourceSplits;
 
 /** Scores of `model` on one split; leaves its mode as it was. Throws InterruptedError when told to stop. */
 export async function scoreModel(
   backend: Backend,
   model: nn.Module,
-  splits: DatasetSplits,
+  splits: SourceSplits,
   { split = "test", signal }: { split?: Split; signal?: AbortSignal | undefined } = {},
 ): Promise<Scores> {
   const batch = Math.min(EVALUATION_BATCH, splits[split].count);
-  const evaluator = await compileEvaluation(backend, model, imageShape(splits), batch);
+  const evaluator = await compileEvaluation(backend, model, imageInput(splits), batch);
   try {
     return await evaluator.run(splits[split], signal);
   } finally {
@@ -29,7 +29,7 @@ export async function scoreModel(
 export interface CheckpointScoreOptions {
   readonly backend: Backend;
   readonly config: TrainConfig;
-  readonly splits: DatasetSplits;
+  readonly splits: SourceSplits;
   /** Folder of the run. */
   readonly folder: string;
   readonly arm: "guided" | "unguided";

@@ -9,7 +9,6 @@ import {
   compile,
   constant,
   crossEntropy,
-  f32,
   hostScalar,
   i32,
   type nn,
@@ -20,6 +19,7 @@ import {
 import { type Forwards, type GuideInput, guidanceLoss } from "../method/loss.ts";
 import type { Similarity } from "../method/similarity.ts";
 import { callNetwork } from "../models/network.ts";
+import { type ImageInput, imageSpec, seenImages } from "./image-input.ts";
 import { type PlannedStep, planStep } from "./planning.ts";
 
 /** What steers the student. */
@@ -35,13 +35,11 @@ export interface Guidance {
   readonly steps?: number;
 }
 
-export interface TrainingTask {
+export interface TrainingTask extends ImageInput {
   readonly model: nn.Module;
   readonly optimizer: optim.Optimizer;
   /** Absent: plain cross-entropy. */
   readonly guidance?: Guidance | undefined;
-  /** [C, H, W] of one image. */
-  readonly imageShape: readonly number[];
   /** Equal parts in which a batch is computed; 1 unless given. */
   readonly parts?: number;
   /** Largest norm of all gradients of a batch together; absent or null: any. */
@@ -67,8 +65,8 @@ export interface BatchValues {
 }
 
 /** Inputs of every step over a batch of `batchSize` images. */
-export function batchInputs(imageShape: readonly number[], batchSize: number) {
-  return { images: f32(batchSize, ...imageShape), labels: i32(batchSize) };
+export function batchInputs(input: ImageInput, batchSize: number) {
+  return { images: imageSpec(input, batchSize), labels: i32(batchSize) };
 }
 
 /** Part number `part` of `parts` of a batch. */
@@ -91,7 +89,8 @@ type Sums = ReadonlyMap<Variable, Variable>;
 function training(task: TrainingTask) {
   const { model, optimizer, guidance, parts = 1, clipNorm, labelSmoothing = 0 } = task;
   const traced = { pairs: 0 };
-  const lossesOf: Trace = ({ images, labels }) => {
+  const lossesOf: Trace = ({ images: given, labels }) => {
+    const images = seenImages(task, given);
     const losses = guidance
       ? guidanceLoss(images, labels, {
           ...guidance,
@@ -141,7 +140,7 @@ export async function planTrainingStep(
   task: TrainingTask,
   batchSize: number,
 ): Promise<PlannedStep[]> {
-  const inputs = batchInputs(task.imageShape, batchSize / (task.parts ?? 1));
+  const inputs = batchInputs(task, batchSize / (task.parts ?? 1));
   const planned: PlannedStep[] = [];
   for (const trace of Object.values(training(task).traces)) planned.push(await planStep(backend, inputs, trace));
   return planned;
@@ -161,7 +160,7 @@ export async function compileTrainingStep(
 ) {
   const { traces, traced, sums } = training(task);
   const { parts = 1 } = task;
-  const inputs = batchInputs(task.imageShape, batchSize / parts);
+  const inputs = batchInputs(task, batchSize / parts);
   const update = await compile(backend, inputs, traces.update, options);
   const add = traces.add && (await compile(backend, inputs, traces.add, options));
   const run = async (batch: BatchValues): Promise<BatchLosses> => {
