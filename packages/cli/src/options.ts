@@ -117,6 +117,7 @@ const rows: { readonly [Field in ConfigField]: Row } = {
     "validation before the first step",
     "no validation before the first step",
   ),
+  keepTop: integer("--keep-top <n>", "checkpoints kept of the best by validation loss, beside best and last"),
   "student.name": text("--student <name>", "the network to train: deep-fcn, or one of a plugin"),
   "student.layers": integer("--layers <n>", "its Linear layers"),
   "student.width": integer("--width <n>", "values in each of its layers"),

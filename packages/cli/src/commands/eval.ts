@@ -1,6 +1,6 @@
 /** `guidance eval`: scores a checkpoint of an earlier run. */
 import { type CheckpointScoreOptions, closeSplits, loadExperimentData, scoreCheckpoint } from "@guidance/guidance";
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
 import { oneOf } from "../options.ts";
 import { importPlugins } from "../plugins.ts";
@@ -17,11 +17,20 @@ export function addEval(program: Command): void {
     .description("score a checkpoint of an earlier run")
     .argument("<folder>", "folder of the run")
     .addOption(choice("--arm <arm>", "which student", ["guided", "unguided"]))
-    .addOption(choice("--checkpoint <name>", "which weights", ["last", "best"]))
+    .addOption(
+      new Option("--checkpoint <name>", "which weights: last, best, or top-<step> (see train --keep-top)")
+        .argParser(parseCheckpoint)
+        .default("last"),
+    )
     .addOption(choice("--split <split>", "which images", ["test", "validation", "train"]));
   addDeviceOptions(command);
   command.option("--debug", "show stacks of errors");
   command.action((folder: string, options: EvalOptions) => evaluate(folder, options));
+}
+
+function parseCheckpoint(name: string): string {
+  if (/^(last|best|top-\d+)$/.test(name)) return name;
+  throw new InvalidArgumentError("Expected last, best, or top- and a step.");
 }
 
 async function evaluate(folder: string, options: EvalOptions): Promise<void> {

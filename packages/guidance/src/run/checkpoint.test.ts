@@ -149,14 +149,14 @@ test("missing files are named", async () => {
 test.each([
   ["text", "is not JSON"],
   ["null", "has format undefined"],
-  ['{"format":"guidance checkpoint","version":9}', "has version 9, not 2"],
-  ['{"format":"guidance checkpoint","version":2,"state":{}}', "lacks `tensors` or `state`"],
+  ['{"format":"guidance checkpoint","version":9}', "has version 9, not 3"],
+  ['{"format":"guidance checkpoint","version":3,"state":{}}', "lacks `tensors` or `state`"],
   [
-    '{"format":"guidance checkpoint","version":2,"state":{},"tensors":{}}',
+    '{"format":"guidance checkpoint","version":3,"state":{},"tensors":{}}',
     "lacks file name, size or hash of the tensors",
   ],
   [
-    '{"format":"guidance checkpoint","version":2,"state":{},"tensors":{"file":"../x","bytes":1,"sha256":""}}',
+    '{"format":"guidance checkpoint","version":3,"state":{},"tensors":{"file":"../x","bytes":1,"sha256":""}}',
     'names the tensors "../x", which is not a file beside it',
   ],
 ])("a description of other form is refused: %s", async (text, message) => {

@@ -41,7 +41,7 @@ interface TensorsFile {
 }
 
 const FORMAT = "guidance checkpoint";
-const VERSION = 2;
+const VERSION = 3;
 
 /** Hexadecimal digits of the hash that a file name has; enough for the few files of one folder. */
 const NAME_DIGITS = 16;
@@ -93,6 +93,12 @@ async function removeOthers(folder: string, name: string, current: string): Prom
     file.startsWith(`${name}-`) && /^-[\da-f]{16}\.safetensors$/.test(file.slice(name.length));
   const others = (await readdir(folder)).filter((file) => isOurs(file) && file !== current);
   await Promise.all(others.map((file) => rm(join(folder, file), { force: true })));
+}
+
+/** Removes checkpoint `name` of `folder`: first what makes it one, so that a crash leaves no half of it. */
+export async function removeCheckpoint(folder: string, name: string): Promise<void> {
+  await rm(join(folder, `${name}.json`), { force: true });
+  await removeOthers(folder, name, "");
 }
 
 /**

@@ -6,6 +6,7 @@
  */
 
 import { closeSync, existsSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
+import { RunError } from "./errors.ts";
 import { writeFileAtomic } from "./files.ts";
 import { decodeJson, encodeJson, isJsonObject, type JsonObject } from "./json.ts";
 
@@ -19,10 +20,12 @@ function isRecord(line: string): boolean {
 
 /** Appends records to a file; synchronous, so that order and flushing do not depend on who awaits what. */
 export class MetricsWriter {
+  readonly #path: string;
   #file: number | undefined;
 
   /** Opens or creates the file `path`, whose folder must exist. */
   constructor(path: string) {
+    this.#path = path;
     this.#file = openSync(path, "a+");
     this.#repair(this.#file);
   }
@@ -38,7 +41,15 @@ export class MetricsWriter {
   /** Appends `record` as one line; numbers that are not finite become strings, e.g. "NaN". */
   write(record: JsonObject): void {
     if (this.#file === undefined) throw new Error("MetricsWriter.write: the file is closed.");
-    writeSync(this.#file, `${encodeJson(record)}\n`);
+    try {
+      writeSync(this.#file, `${encodeJson(record)}\n`);
+    } catch (error) {
+      throw new RunError({
+        what: "metrics",
+        facts: `cannot write to "${this.#path}" (${(error as Error).message})`,
+        hint: "Make room or give access there, then go on with guidance train --resume",
+      });
+    }
   }
 
   /** Flushes the file to the disk and closes it; further calls do nothing. */

@@ -58,6 +58,8 @@ const schema = z.strictObject({
   /** Validation every so many steps, beside the ends of epochs; null: only there. */
   validateEvery: count.nullable(),
   validateBeforeTraining: z.boolean(),
+  /** Checkpoints kept of the best by validation loss, beside `best` and `last`. */
+  keepTop: z.int().min(0),
   student: z.strictObject({
     name: z.string(),
     layers: count.min(2).max(MOST_LAYERS),
@@ -110,6 +112,7 @@ export const defaultConfig: TrainConfig = {
   labelSmoothing: 0,
   validateEvery: 100,
   validateBeforeTraining: false,
+  keepTop: 0,
   student: { name: "deep-fcn", layers: 50, firstWidth: 128, width: 128, dropout: 0 },
   guide: {
     name: "resnet18",

@@ -3,16 +3,18 @@
  * last checkpoints, metrics; it stops with a saved state when told to and with a diagnosis when a loss or a
  * weight is not finite.
  */
-import { type Backend, type Generator, LimitError, optim, type SafetensorsTensor } from "@guidance/tensor";
+import { type Backend, type Generator, LimitError, type SafetensorsTensor } from "@guidance/tensor";
 import { batchCount } from "../data/batches.ts";
 import type { SourceSplits } from "../data/source.ts";
 import type { JsonObject } from "../run/json.ts";
 import { listNames } from "../run/tensors.ts";
+import { Checkpoints, topName } from "./checkpoints.ts";
 import type { TrainConfig } from "./config.ts";
 import { diagnose } from "./diagnose.ts";
 import { InterruptedError, NotFiniteError } from "./errors.ts";
 import { compileEvaluation, type Evaluator, type Scores } from "./evaluate.ts";
-import { brokenTensors, collectTensors, type Progress, saveProgress, type Trained } from "./state.ts";
+import { type RateConfig, rateSchedule } from "./rate.ts";
+import { brokenTensors, collectTensors, type Progress, type Trained } from "./state.ts";
 import {
   type BatchValues,
   compileTrainingStep,
@@ -62,19 +64,9 @@ export interface FitOptions {
   readonly splits: SourceSplits;
   readonly config: Pick<
     TrainConfig,
-    | "seed"
-    | "batchSize"
-    | "steps"
-    | "epochs"
-    | "lastBatch"
-    | "learningRate"
-    | "schedule"
-    | "decayFactor"
-    | "decayEvery"
-    | "warmupSteps"
-    | "validateEvery"
-    | "validateBeforeTraining"
-  >;
+    "seed" | "batchSize" | "steps" | "epochs" | "lastBatch" | "validateEvery" | "validateBeforeTraining" | "keepTop"
+  > &
+    RateConfig;
   /** Folder for checkpoints; absent: none are written and nothing is validated. */
   readonly folder?: string;
   /** Whether the network is validated, where there is a folder; true unless given. */
@@ -98,21 +90,6 @@ export function totalSteps({ steps, epochs, batchSize, lastBatch }: FitOptions["
   return steps ?? (epochs ?? 0) * batchCount(trainCount, { batchSize, lastBatch });
 }
 
-/** The learning rate of each step of a run. */
-function rateSchedule(
-  { learningRate, schedule, decayFactor: factor, decayEvery: every, warmupSteps }: FitOptions["config"],
-  perEpoch: number,
-  total: number,
-): (step: number) => number {
-  const warm = optim.warmUp(warmupSteps);
-  if (schedule === "cosine") {
-    const decay = optim.cosineDecay(learningRate, { total });
-    return (step) => warm(step) * decay(step);
-  }
-  const decay = every === null ? () => learningRate : optim.stepDecay(learningRate, { factor, every });
-  return (step) => warm(step) * decay(Math.floor(step / perEpoch));
-}
-
 export async function fit(options: FitOptions): Promise<Progress> {
   const loop = new Loop(options);
   try {
@@ -132,8 +109,8 @@ class Loop {
   readonly #rate: (step: number) => number;
   #evaluator: Evaluator | undefined;
   #progress: Progress;
-  /** Step of the last checkpoint on the disk, if there is one. */
-  #savedStep: number | undefined;
+  /** None where nothing is saved. */
+  readonly #checkpoints: Checkpoints | undefined;
 
   constructor(options: FitOptions) {
     const { config, splits } = options;
@@ -141,8 +118,14 @@ class Loop {
     this.#perEpoch = batchCount(splits.train.count, config);
     this.#total = totalSteps(config, splits.train.count);
     this.#rate = rateSchedule(config, this.#perEpoch, this.#total);
-    this.#progress = options.start ?? { step: 0, best: null, seconds: 0 };
-    this.#savedStep = options.start?.step;
+    this.#progress = options.start ?? { step: 0, best: null, top: [], seconds: 0 };
+    const { arm, folder, task, generators, description = {}, start } = options;
+    const trained = { model: task.model, optimizer: task.optimizer, generators };
+    const { keepTop } = config;
+    this.#checkpoints =
+      folder === undefined
+        ? undefined
+        : new Checkpoints({ arm, folder, trained, description, keepTop, savedStep: start?.step });
     this.#guided = this.#underGuidance();
   }
 
@@ -243,10 +226,9 @@ class Loop {
   }
 
   #fail(step: number, facts: string, hint: string): never {
-    const { arm, folder } = this.#options;
+    const { arm } = this.#options;
     // the weights that led here are no better than those saved before
-    const kept =
-      this.#savedStep === undefined ? "" : `; the checkpoint of step ${this.#savedStep} in "${folder}" stands`;
+    const kept = this.#checkpoints?.standing ?? "";
     throw new NotFiniteError({ what: `training ${arm}, step ${step}`, facts: `${facts}${kept}`, hint });
   }
 
@@ -255,11 +237,14 @@ class Loop {
     if (!this.#evaluator) return;
     const scores = await this.#evaluator.run(splits.validation);
     const tensors = await this.#soundTensors();
-    const { step, best } = this.#progress;
-    const improved = scores.loss < (best?.loss ?? Infinity);
-    if (improved) this.#progress = { ...this.#progress, best: { step, loss: scores.loss } };
+    const { step, best, top } = this.#progress;
+    const { loss } = scores;
+    const improved = loss < (best?.loss ?? Infinity);
+    const ranked = this.#checkpoints?.rank(top, { step, loss }) ?? [];
+    this.#progress = { ...this.#progress, top: ranked, ...(improved && { best: { step, loss } }) };
     observer?.validation?.({ arm, step, ...scores, best: improved });
-    await this.#save(improved ? ["best", "last"] : ["last"], tensors);
+    const isTop = ranked.some((each) => each.step === step);
+    await this.#save([...(isTop ? [topName(step)] : []), ...(improved ? ["best"] : []), "last"], tensors);
   }
 
   async #stopIfAsked(): Promise<void> {
@@ -289,12 +274,9 @@ class Loop {
     return tensors;
   }
 
-  async #save(names: readonly ("best" | "last")[], given?: ReadonlyMap<string, SafetensorsTensor>): Promise<void> {
-    const { folder, description = {} } = this.#options;
-    if (!folder) return;
-    const tensors = given ?? (await this.#soundTensors());
-    for (const name of names) await saveProgress(folder, name, this.#trained, tensors, this.#progress, description);
-    this.#savedStep = this.#progress.step;
+  async #save(names: readonly string[], given?: ReadonlyMap<string, SafetensorsTensor>): Promise<void> {
+    if (!this.#checkpoints) return;
+    await this.#checkpoints.save(names, this.#progress, given ?? (await this.#soundTensors()));
   }
 
   /** The compiled step for a batch size: one for whole batches, one for a kept short one. */

@@ -1,5 +1,5 @@
 /** The options of long trainings, all together: what they do to a run, and that it can be stopped and resumed with them. */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cpuBackend } from "@guidance/tensor";
 import { expect, test } from "vitest";
@@ -8,6 +8,7 @@ import { checkConfig, type TrainConfig } from "./config.ts";
 import { InterruptedError } from "./errors.ts";
 import { metrics, runSmall, runsFolder, smallConfig } from "./experiment.test.support.ts";
 import { peakOf, planExperiment } from "./plan.ts";
+import { scoreCheckpoint } from "./score.ts";
 
 const runs = runsFolder();
 
@@ -20,6 +21,8 @@ const config: TrainConfig = checkConfig({
   accumulate: 2,
   labelSmoothing: 0.1,
   baseline: false,
+  validateEvery: 1,
+  keepTop: 2,
   guide: { ...smallConfig.guide, input: "noise", disconnectAfter: 3 },
 });
 
@@ -57,6 +60,44 @@ test.each([1, 3, 4])("stopped after step %i and resumed, a run ends with the sam
   };
   expect(weights(parts)).toBe(weights(whole));
   expect(metrics(parts, "guided")).toEqual(metrics(whole, "guided"));
+  expect(topFiles(parts)).toEqual(topFiles(whole));
+});
+
+const topFiles = (folder: string) => readdirSync(join(folder, "guided")).filter((name) => name.startsWith("top-"));
+
+test("the best checkpoints by validation loss are kept, and can be scored", async () => {
+  const folder = runs.fresh();
+  const result = await runSmall({ config, folder, guideCache: runs.cache });
+  const losses = metrics(folder, "guided").flatMap(({ kind, step, loss }) =>
+    kind === "validation" ? [{ step: Number(step), loss: Number(loss) }] : [],
+  );
+  expect(losses).toHaveLength(6);
+  const best = losses.sort((a, b) => a.loss - b.loss).slice(0, 2);
+  const files = topFiles(folder);
+  expect(new Set(files.filter((name) => name.endsWith(".json")))).toEqual(
+    new Set(best.map(({ step }) => `top-${step}.json`)),
+  );
+  expect(files).toHaveLength(4);
+  const splits = await loadExperimentData(config);
+  const common = { backend: cpuBackend(), config, splits, folder, arm: "guided", split: "test" } as const;
+  const scores = await scoreCheckpoint({ ...common, checkpoint: `top-${best[0].step}` });
+  expect(scores).toEqual({ ...result.arms[0].testAtBest, step: best[0].step });
+});
+
+test("a checkpoint that cannot be written ends the run with one error; the one before stands", async () => {
+  const folder = runs.fresh();
+  const guided = join(folder, "guided");
+  const observer = {
+    validation: ({ step }: { step: number }) => {
+      if (step !== 3) return;
+      renameSync(guided, join(folder, "moved"));
+      writeFileSync(guided, "in the way");
+    },
+  };
+  await expect(runSmall({ config, folder, guideCache: runs.cache, observer })).rejects.toThrow(
+    /^training guided, step 3: cannot save in ".*guided" \(.*\); the checkpoint of step 2 in ".*guided" stands\. Make room/,
+  );
+  expect(JSON.parse(readFileSync(join(folder, "moved", "last.json"), "utf8")).state.step).toBe(2);
 });
 
 test("the planned peak is enough, and less than that of a batch in one part", async () => {

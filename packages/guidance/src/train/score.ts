@@ -33,7 +33,8 @@ export interface CheckpointScoreOptions {
   /** Folder of the run. */
   readonly folder: string;
   readonly arm: "guided" | "unguided";
-  readonly checkpoint: "last" | "best";
+  /** `last`, `best`, or `top-<step>`. */
+  readonly checkpoint: string;
   readonly split: Split;
   readonly signal?: AbortSignal | undefined;
 }

@@ -5,11 +5,20 @@ import type { JsonObject } from "../run/json.ts";
 import { checkTensors } from "../run/tensors.ts";
 
 /** Where an arm of a run is. */
+/** A step that was validated. */
+export interface RankedStep {
+  readonly step: number;
+  /** Validation loss. */
+  readonly loss: number;
+}
+
 export interface Progress {
   /** Steps done. */
   readonly step: number;
   /** Step and validation loss of the best checkpoint so far; null while no validation loss was finite. */
-  readonly best: { readonly step: number; readonly loss: number } | null;
+  readonly best: RankedStep | null;
+  /** The best by validation loss that have checkpoints of their own, the best first. */
+  readonly top: readonly RankedStep[];
   /** Seconds spent in training steps so far. */
   readonly seconds: number;
 }
@@ -62,7 +71,17 @@ export async function saveProgress(
   config: JsonObject,
 ): Promise<void> {
   const generatorCounters = generators.map(({ counter }) => counter);
-  const state = { ...progress, optimizerSteps: optimizer.stepCount, generatorCounters, config };
+  const { step, best, top, seconds } = progress;
+  const ranked = top.map((each) => ({ ...each }));
+  const state = {
+    step,
+    best: best && { ...best },
+    top: ranked,
+    seconds,
+    optimizerSteps: optimizer.stepCount,
+    generatorCounters,
+    config,
+  };
   await writeCheckpoint(folder, name, { tensors, state });
 }
 
@@ -108,5 +127,6 @@ export async function loadProgress(folder: string, name: string, trained: Traine
   generators.forEach((generator, i) => {
     generator.counter = (state.generatorCounters as number[])[i];
   });
-  return { step: state.step as number, best: state.best as Progress["best"], seconds: state.seconds as number };
+  const { step, best, top, seconds } = state as unknown as Progress;
+  return { step, best, top, seconds };
 }
