@@ -1,4 +1,4 @@
-/** A data set in memory as an {@link ImageSource}: the same order, and so the same batches, as `batches` gives. */
+/** A data set in memory as an {@link ImageSource}. */
 
 import { createHash } from "node:crypto";
 import { permutation } from "@guidance/tensor";
