@@ -37,7 +37,16 @@ test("a run ends with a table and leaves everything behind; a second one reuses 
   }
   const run = join(cwd, folder);
   expect(readdirSync(run).sort()).toEqual(
-    ["config.json", "environment.json", "guide", "guide.json", "guided", "summary.json", "unguided"].sort(),
+    [
+      "config.json",
+      "data.json",
+      "environment.json",
+      "guide",
+      "guide.json",
+      "guided",
+      "summary.json",
+      "unguided",
+    ].sort(),
   );
   expect(json(run, "config.json")).toMatchObject({ steps: 4, dataset: "synthetic", student: { layers: 4 } });
   expect(json(run, "environment.json").starts[0]).toMatchObject({ adapter: "cpu float32", node: process.version });

@@ -4,6 +4,7 @@ import { addBench } from "./commands/bench.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addEval } from "./commands/eval.ts";
 import { addPlan } from "./commands/plan.ts";
+import { addPredict } from "./commands/predict.ts";
 import { addProfile } from "./commands/profile.ts";
 import { addSchema } from "./commands/schema.ts";
 import { addSummary } from "./commands/summary.ts";
@@ -22,6 +23,7 @@ export function buildProgram(): Command {
   addEval(program);
   addPlan(program);
   addSummary(program);
+  addPredict(program);
   addProfile(program);
   addTune(program);
   addBench(program);

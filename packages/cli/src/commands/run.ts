@@ -12,8 +12,10 @@ import {
   type JsonObject,
   type JsonValue,
   RunError,
+  type SourceSplits,
   type TrainConfig,
   writeFileAtomic,
+  writeRunData,
 } from "@guidance/guidance";
 import type { Opened } from "../device.ts";
 import { type Choices, toChoices } from "../tuning.ts";
@@ -92,8 +94,15 @@ export async function readRun(folder: string): Promise<StoredRun> {
 }
 
 /** Writes what a new run is started with. */
-export async function writeRun(folder: string, { config, plugins, guides }: StoredRun, opened: Opened): Promise<void> {
+export async function writeRun(
+  folder: string,
+  { config, plugins, guides }: StoredRun,
+  { train }: SourceSplits,
+  opened: Opened,
+): Promise<void> {
   await writeJson(folder, CONFIG, config as unknown as JsonObject);
+  // images of a folder were cropped for evaluation, those of a set of thumbnails never
+  await writeRunData(folder, { format: train, fit: config.dataset === "folder" ? "crop" : "resize" });
   // relative, so that all runs can be moved together
   const shared = relative(folder, guides);
   const choices = Object.fromEntries(opened.webgpu?.traits.choices ?? []);

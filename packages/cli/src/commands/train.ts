@@ -71,7 +71,7 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
     showPlan(screen, plan, opened.backend.limits.budgetBytes);
     checkBudget(plan, opened.backend);
     const folder = options.resume ?? (await claimFolder(options, run.config));
-    if (options.resume === undefined) await writeRun(folder, run, opened);
+    if (options.resume === undefined) await writeRun(folder, run, splits, opened);
     else await noteResume(folder, opened, screen);
     screen.line(`run folder ${folder}`);
     const result = await experiment(screen, {

@@ -22,10 +22,8 @@ export interface ImageBatch {
   readonly count: number;
 }
 
-/** Labelled images of one size, read batch by batch. */
-export interface ImageSource {
-  /** Name in messages and reports, e.g. `imagenet train`. */
-  readonly name: string;
+/** What networks have to know of the images they are made for. */
+export interface ImageFormat {
   readonly channels: number;
   readonly height: number;
   readonly width: number;
@@ -37,6 +35,12 @@ export interface ImageSource {
   readonly mean: readonly number[];
   /** Standard deviation of each channel, for values scaled to 0..1. */
   readonly std: readonly number[];
+}
+
+/** Labelled images of one format, read batch by batch. */
+export interface ImageSource extends ImageFormat {
+  /** Name in messages and reports, e.g. `imagenet train`. */
+  readonly name: string;
   /** Number of images. */
   readonly count: number;
   /** Identity of the data: same hash, same images, labels and normalization. */

@@ -3,7 +3,7 @@
  * seed; and how they are trained.
  */
 import { Generator, type nn, optim } from "@guidance/tensor";
-import type { SourceSplits } from "../data/source.ts";
+import type { ImageFormat } from "../data/source.ts";
 import { similarities } from "../method/similarity.ts";
 import { buildNetwork } from "../models/network.ts";
 import { guides, students } from "../models/registry.ts";
@@ -17,16 +17,21 @@ export interface BuiltNetwork {
   readonly generator: Generator;
 }
 
+/** All that networks and their tasks need of the data. */
+export interface TaskSplits {
+  readonly train: ImageFormat;
+}
+
 /** Seeds of guide and student differ, so that their weights are independent. */
 export const guideSeed = (seed: number): number => seed + 1;
 
 /** The shape of the networks' task: the data set's, with the configured number of classes. */
-export function imageTask({ classes }: TrainConfig, { train }: SourceSplits) {
+export function imageTask({ classes }: TrainConfig, { train }: TaskSplits) {
   return { channels: train.channels, height: train.height, width: train.width, classes: classes ?? train.classes };
 }
 
 /** The student, the same for every arm of a run. */
-export function buildStudent(config: TrainConfig, splits: SourceSplits): BuiltNetwork {
+export function buildStudent(config: TrainConfig, splits: TaskSplits): BuiltNetwork {
   const generator = new Generator(config.seed);
   const build = students.get(config.student.name);
   const task = { ...imageTask(config, splits), generator };
@@ -34,7 +39,7 @@ export function buildStudent(config: TrainConfig, splits: SourceSplits): BuiltNe
 }
 
 /** The guide with its initial weights. */
-export function buildGuide(config: TrainConfig, splits: SourceSplits): BuiltNetwork {
+export function buildGuide(config: TrainConfig, splits: TaskSplits): BuiltNetwork {
   const generator = new Generator(guideSeed(config.seed));
   const build = guides.get(config.guide.name);
   const task = { ...imageTask(config, splits), generator };
@@ -42,7 +47,7 @@ export function buildGuide(config: TrainConfig, splits: SourceSplits): BuiltNetw
 }
 
 /** How a data set's images enter a step: as bytes. */
-export function imageInput({ train }: SourceSplits): ImageInput {
+export function imageInput({ train }: TaskSplits): ImageInput {
   const { channels, height, width, mean, std } = train;
   return { imageShape: [channels, height, width], normalization: { mean, std } };
 }
@@ -50,7 +55,7 @@ export function imageInput({ train }: SourceSplits): ImageInput {
 /** Training of the student, under `guide` if there is one. */
 export function studentTask(
   config: TrainConfig,
-  splits: SourceSplits,
+  splits: TaskSplits,
   model: nn.Module,
   guide?: nn.Module,
 ): TrainingTask {
@@ -71,7 +76,7 @@ export function studentTask(
 }
 
 /** The guide's own training. */
-export function guideTask({ guide }: TrainConfig, splits: SourceSplits, model: nn.Module): TrainingTask {
+export function guideTask({ guide }: TrainConfig, splits: TaskSplits, model: nn.Module): TrainingTask {
   const optimizer = new optim.Adam(model.parameters(), { learningRate: guide.learningRate });
   return { model, optimizer, ...imageInput(splits) };
 }

@@ -1,0 +1,68 @@
+/** `guidance predict`: the classes that the student of a run takes images for. */
+import { type PredictOptions, predictImages, readRunData } from "@guidance/guidance";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
+import { describeError, SilentFailure } from "../errors.ts";
+import { oneOf } from "../options.ts";
+import { importPlugins } from "../plugins.ts";
+import { percent, table } from "../report/format.ts";
+import { parseCheckpoint } from "./eval.ts";
+import { readRun } from "./run.ts";
+
+interface Options extends DeviceOptions, Pick<PredictOptions, "arm" | "checkpoint" | "top"> {
+  readonly run: string;
+  readonly json?: boolean;
+}
+
+function parseTop(text: string): number {
+  const top = Number(text);
+  if (!Number.isInteger(top) || top < 1) throw new InvalidArgumentError("Expected a whole number from 1 on.");
+  return top;
+}
+
+export function addPredict(program: Command): void {
+  const arms = ["guided", "unguided"] as const;
+  const command = program
+    .command("predict")
+    .description("print the classes that the student of a run takes images for, the most probable first")
+    .argument("<images...>", "JPEG, PNG, WebP, GIF or TIFF files")
+    .requiredOption("--run <folder>", "folder of the run")
+    .addOption(new Option("--arm <arm>", `which student: ${arms.join(", ")}`).argParser(oneOf(arms)).default(arms[0]))
+    .addOption(
+      new Option("--checkpoint <name>", "which weights: last, best, or top-<step>")
+        .argParser(parseCheckpoint)
+        .default("best"),
+    )
+    .option("--top <n>", "how many classes", parseTop, 5)
+    .option("--json", "a JSON object for each image");
+  addDeviceOptions(command);
+  command.option("--debug", "show stacks of errors");
+  command.action((images: string[], options: Options) => predict(images, options));
+}
+
+async function predict(
+  files: readonly string[],
+  { run, arm, checkpoint, top, json, ...device }: Options,
+): Promise<void> {
+  const { config, plugins, choices } = await readRun(run);
+  const data = await readRunData(run);
+  await importPlugins(plugins);
+  const { backend } = await open(device, choices);
+  let failed = 0;
+  try {
+    const options = { backend, config, ...data, folder: run, arm, checkpoint, files, top };
+    for await (const found of predictImages(options)) {
+      if (found instanceof Error) {
+        failed += 1;
+        console.error(`error: ${describeError(found)}`);
+      } else if (json) console.log(JSON.stringify(found));
+      else {
+        const rows = found.classes.map(({ name, probability }) => [`  ${name}`, percent(probability)]);
+        console.log(`${found.file}\n${table(rows)}`);
+      }
+    }
+  } finally {
+    await backend.close();
+  }
+  if (failed > 0) throw new SilentFailure();
+}
