@@ -3,8 +3,8 @@ import { expect, test } from "vitest";
 import { imageInFormat } from "./to-format.ts";
 
 const grey = Uint8Array.from({ length: 6 * 8 }, (_, i) => (i * 37) % 256);
-const png = (data: Uint8Array, channels: 1 | 3) =>
-  sharp(data, { raw: { width: 8, height: 6, channels } })
+const png = (data: Uint8Array, channels: 1 | 3, width = 8) =>
+  sharp(data, { raw: { width, height: 6, channels } })
     .png()
     .toBuffer();
 
@@ -17,9 +17,9 @@ test("an image of the right size keeps its bytes, in planes", async () => {
 });
 
 test("another size is resized as a whole or cropped to its middle", async () => {
-  // black, with a white column at either end
-  const edges = Uint8Array.from({ length: 48 }, (_, i) => (i % 8 === 0 || i % 8 === 7 ? 255 : 0));
-  const bytes = await png(edges, 1);
+  // black, with white columns at either end
+  const edges = Uint8Array.from({ length: 6 * 24 }, (_, i) => (i % 24 < 4 || i % 24 >= 20 ? 255 : 0));
+  const bytes = await png(edges, 1, 24);
   const format = { channels: 1, height: 3, width: 3 };
   const resized = await imageInFormat(bytes, "edges.png", format, "resize");
   const cropped = await imageInFormat(bytes, "edges.png", format, "crop");
