@@ -1,5 +1,6 @@
 /** Public surface of @guidance/guidance. Re-exports only. */
 export * from "./data/batches.ts";
+export * from "./data/cifar.ts";
 export * from "./data/dataset.ts";
 export * from "./data/errors.ts";
 export * from "./data/fashion-mnist.ts";

@@ -5,7 +5,7 @@ import { syntheticDataset } from "./synthetic.ts";
 test("data sets are found by name, one's own included", async () => {
   const splits = syntheticDataset({ height: 2, width: 3, train: 5, validation: 4, test: 3 });
   datasets.register("mine", async () => splits);
-  expect(datasets.names).toEqual(["mnist", "fashion-mnist", "synthetic", "mine"]);
+  expect(datasets.names).toEqual(["mnist", "fashion-mnist", "cifar10", "cifar100", "synthetic", "mine"]);
   expect(await loadDataset("mine")).toBe(splits);
   expect(() => datasets.register("mine", async () => splits)).toThrow('the name "mine" is taken');
 });

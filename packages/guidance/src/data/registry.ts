@@ -1,6 +1,7 @@
 /** Data sets by name, so that a configuration or the command line can say which; users add their own. */
 
 import { Registry } from "../registry.ts";
+import { CIFAR10, CIFAR100, loadCifar } from "./cifar.ts";
 import { checkDataset, type DatasetSplits } from "./dataset.ts";
 import { loadFashionMnist } from "./fashion-mnist.ts";
 import { loadMnist } from "./mnist.ts";
@@ -21,6 +22,8 @@ export type DatasetLoader = (options: DatasetOptions) => Promise<DatasetSplits>;
 export const datasets = new Registry<DatasetLoader>("data set", {
   mnist: loadMnist,
   "fashion-mnist": loadFashionMnist,
+  cifar10: ({ folder }) => loadCifar(CIFAR10, folder),
+  cifar100: ({ folder }) => loadCifar(CIFAR100, folder),
   synthetic: async ({ synthetic }) => syntheticDataset(synthetic),
 });
 
