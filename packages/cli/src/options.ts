@@ -2,6 +2,7 @@
  * The options of `guidance train` that set the configuration: one row a field, typed by the configuration
  * itself, so that a field without an option fails to compile.
  */
+import { resolve } from "node:path";
 import {
   checkConfig,
   defaultConfig,
@@ -83,7 +84,7 @@ const numberOr = (flags: string, help: string, word: string): Row => ({
 const yesOrNo = (flags: string, help: string, no: string): Row => ({ flags, help, no });
 
 const rows: { readonly [Field in ConfigField]: Row } = {
-  dataset: text("--dataset <name>", "mnist, fashion-mnist, synthetic, or one of a plugin"),
+  dataset: text("--dataset <name>", "mnist, fashion-mnist, cifar10, cifar100, synthetic, or one of a plugin"),
   dataFolder: text("--data-folder <path>", "where the files of the data set are, if not in their usual place"),
   "synthetic.channels": integer("--synthetic-channels <n>", "channels of the made-up images of --dataset synthetic"),
   "synthetic.height": integer("--synthetic-height <n>", "their height"),
@@ -92,6 +93,9 @@ const rows: { readonly [Field in ConfigField]: Row } = {
   "synthetic.train": integer("--synthetic-train <n>", "how many to train on"),
   "synthetic.validation": integer("--synthetic-validation <n>", "how many to validate on"),
   "synthetic.test": integer("--synthetic-test <n>", "how many to test on"),
+  "images.size": integer("--image-size <n>", "height and width that images of --data are cropped to"),
+  "images.workers": integerOr("--workers <n>", "threads that decode them, or auto: all cores but one", "auto"),
+  "images.onBad": choice("--on-bad-image <how>", "what becomes of one that cannot be decoded", ["skip", "fail"]),
   classes: integerOr("--classes <n>", "outputs of both networks, or data for the classes there are", "data"),
   seed: integer("--seed <n>", "decides weights, order of images and dropout"),
   batchSize: integer("--batch <n>", "images in a batch"),
@@ -198,8 +202,16 @@ const configOptions = Object.entries(rows).map(([field, { flags, help, parse, wo
   return { field, flags, option, no };
 });
 
+/** A folder of images is a data set and where it is. */
+const dataOption = () =>
+  new Option("--data <folder>", "images in train/<class> and val/<class>, or their Parquet or tar shards").conflicts([
+    "dataset",
+    "dataFolder",
+  ]);
+
 /** Adds the options of all fields to a command. */
 export function addConfigOptions(command: Command): Command {
+  command.addOption(dataOption());
   for (const { flags, option, no } of configOptions) {
     command.addOption(option);
     if (no !== undefined) command.addOption(new Option(flags.replace("--", "--no-"), no));
@@ -233,6 +245,11 @@ export function buildConfig(
     if (!given.has(flags.split(" ")[0])) continue;
     const value = command.getOptionValue(option.attributeName()) as Value | typeof nothing;
     setAt(config, field, value === nothing ? null : value);
+  }
+  const data: string | undefined = command.getOptionValue("data");
+  if (data !== undefined) {
+    config.dataset = "folder";
+    config.dataFolder = resolve(data);
   }
   // epochs decide only where steps do not
   if (given.has("--epochs")) config.steps = null;

@@ -52,7 +52,7 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
   const run = options.resume === undefined ? await newRun(options, command) : await earlierRun(options.resume, command);
   const started = performance.now();
   // data load while the driver starts; what is wrong with them is told below, once there is a device to close
-  const loading = loadExperimentData(run.config);
+  const loading = loadExperimentData(run.config, (line) => screen.line(line));
   loading.catch(() => {});
   const opened = await open(options, run.choices);
   try {

@@ -6,7 +6,7 @@ import { syntheticDataset } from "./synthetic.ts";
 test("data sets are found by name, one's own included", async () => {
   const splits = syntheticDataset({ height: 2, width: 3, train: 5, validation: 4, test: 3 });
   datasets.register("mine", async () => splits);
-  expect(datasets.names).toEqual(["mnist", "fashion-mnist", "synthetic", "mine"]);
+  expect(datasets.names).toEqual(["mnist", "fashion-mnist", "cifar10", "cifar100", "synthetic", "folder", "mine"]);
   const { train, validation, test: held } = await loadDataset("mine");
   expect([train.count, validation.count, held.count]).toEqual([5, 4, 3]);
   for await (const batch of train.batches({ batchSize: 5, lastBatch: "drop", shuffle: false }))

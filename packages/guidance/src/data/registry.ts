@@ -1,9 +1,11 @@
 /** Data sets by name, so that a configuration or the command line can say which; users add their own. */
 
 import { Registry } from "../registry.ts";
+import { CIFAR10, CIFAR100, loadCifar } from "./cifar.ts";
 import { checkDataset, type ImageDataset } from "./dataset.ts";
 import { DataError } from "./errors.ts";
 import { loadFashionMnist } from "./fashion-mnist.ts";
+import { type OpenImageOptions, openImageData } from "./images/open.ts";
 import { memorySource } from "./memory-source.ts";
 import { loadMnist } from "./mnist.ts";
 import { closeSplits, type ImageSource, type SourceSplits } from "./source.ts";
@@ -15,7 +17,14 @@ export interface DatasetOptions {
   readonly folder?: string;
   /** Shape and counts, for the data set `synthetic`. */
   readonly synthetic?: SyntheticOptions;
+  /** How encoded images are read, for the data set `folder`. */
+  readonly images?: FolderImages;
+  /** Told what a user should know: splits that stand in for others, images that are skipped. */
+  readonly say?: (line: string) => void;
 }
+
+/** How encoded images are read. */
+export type FolderImages = Pick<OpenImageOptions, "size" | "workers" | "seed" | "onBadImage">;
 
 /** Reads or makes the splits of a data set: arrays in memory, or sources of their own. */
 export type DatasetLoader = (options: DatasetOptions) => Promise<{
@@ -26,8 +35,29 @@ export type DatasetLoader = (options: DatasetOptions) => Promise<{
 export const datasets = new Registry<DatasetLoader>("data set", {
   mnist: loadMnist,
   "fashion-mnist": loadFashionMnist,
+  cifar10: ({ folder }) => loadCifar(CIFAR10, folder),
+  cifar100: ({ folder }) => loadCifar(CIFAR100, folder),
   synthetic: async ({ synthetic }) => syntheticDataset(synthetic),
+  folder: openFolder,
 });
+
+/** A folder of images, Parquet or tar files. */
+async function openFolder({ folder, images = {}, say = () => {} }: DatasetOptions): Promise<SourceSplits> {
+  if (folder === undefined) {
+    throw new DataError({
+      what: 'data set "folder"',
+      facts: "no folder is named",
+      expected: "one with images, Parquet or tar files",
+      hint: "Give it with --data",
+    });
+  }
+  const opened = await openImageData(folder, {
+    ...images,
+    onBad: (error, split) => say(`skipped in "${split}": ${error.message}`),
+  });
+  for (const note of opened.notes) say(`note: ${note}`);
+  return opened;
+}
 
 /** The checked splits of the data set called `name`; throws for an unknown name or data that do not fit. */
 export async function loadDataset(name: string, options: DatasetOptions = {}): Promise<SourceSplits> {

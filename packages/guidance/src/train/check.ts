@@ -13,10 +13,13 @@ import { guides, students } from "../models/registry.ts";
 import { type BuiltNetwork, buildGuide, buildStudent, imageTask } from "./build.ts";
 import type { TrainConfig } from "./config.ts";
 
-/** The data a configuration names, once all of it is known to fit together. */
-export async function loadExperimentData(config: TrainConfig): Promise<SourceSplits> {
+/** The data a configuration names, once all of it is known to fit together; `say` is told what a user should know of them. */
+export async function loadExperimentData(config: TrainConfig, say?: (line: string) => void): Promise<SourceSplits> {
   checkNames(config);
+  const { size, workers, onBad } = config.images;
   const splits = await loadDataset(config.dataset, {
+    images: { size, ...(workers === null ? {} : { workers }), onBadImage: onBad, seed: config.seed },
+    ...(say ? { say } : {}),
     ...(config.dataFolder === null ? {} : { folder: config.dataFolder }),
     ...(config.synthetic === null ? {} : { synthetic: config.synthetic }),
   });

@@ -27,6 +27,15 @@ const schema = z.strictObject({
       test: count,
     })
     .nullable(),
+  /** How the encoded images of the data set `folder` are read. */
+  images: z.strictObject({
+    /** Height and width they are cropped to. */
+    size: count,
+    /** Threads that decode; null: all cores but one. */
+    workers: count.nullable(),
+    /** skip: the next good image takes the place of a bad one. fail: a bad image ends the run. */
+    onBad: z.enum(["skip", "fail"]),
+  }),
   /** Outputs of both networks; null for the data set's classes. */
   classes: count.nullable(),
   seed: z
@@ -95,6 +104,7 @@ export const defaultConfig: TrainConfig = {
   dataset: "mnist",
   dataFolder: null,
   synthetic: null,
+  images: { size: 224, workers: null, onBad: "skip" },
   classes: null,
   seed: 0,
   batchSize: 128,
