@@ -49,5 +49,7 @@ export * from "./train/score.ts";
 export * from "./train/state.ts";
 export * from "./train/step.ts";
 export * from "./weights/errors.ts";
+export * from "./weights/load.ts";
 export { openWeights } from "./weights/open.ts";
+export * from "./weights/save.ts";
 export type { WeightsFile, WeightsFormat } from "./weights/weights-file.ts";
