@@ -2,6 +2,7 @@
  * The options of `guidance train` that set the configuration: one row a field, typed by the configuration
  * itself, so that a field without an option fails to compile.
  */
+import { resolve } from "node:path";
 import {
   checkConfig,
   defaultConfig,
@@ -125,6 +126,13 @@ const rows: { readonly [Field in ConfigField]: Row } = {
   "student.dropout": number("--dropout <rate>", "its dropout, from 0 to below 1"),
   "guide.name": text("--guide <name>", "the network that guides: resnet18, or one of a plugin"),
   "guide.baseWidth": integer("--guide-width <n>", "channels of its first stage"),
+  "guide.weights": {
+    flags: "--guide-weights <file>",
+    help: "its weights, a .pth of torch or .safetensors: --guide-steps is ignored then; or none",
+    // absolute, so that the run can be resumed from anywhere
+    parse: (file) => (file === "none" ? nothing : resolve(file)),
+    word: "none",
+  },
   "guide.steps": integer("--guide-steps <n>", "steps of its own training first; 0: random weights"),
   "guide.batchSize": integer("--guide-batch <n>", "images in a batch of its own training"),
   "guide.learningRate": number("--guide-lr <rate>", "learning rate of its own training"),

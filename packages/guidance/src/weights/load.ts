@@ -21,7 +21,8 @@ export async function loadWeightsInto(module: nn.Module, file: WeightsFile): Pro
     const [usual, ...others] = taken[dtype] ?? [];
     return [name, { dtype: others.find((other) => other === stored) ?? usual, shape }];
   });
-  checkTensors(`weights file "${file.path}"`, file.types, new Map(expected));
+  const hint = "Build the model with the sizes of the one whose weights these are";
+  checkTensors(`weights file "${file.path}"`, file.types, new Map(expected), hint);
   const state: StateDict = new Map();
   for (const name of file.names) state.set(name, await file.read(name));
   module.loadStateDict(state);
