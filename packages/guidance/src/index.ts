@@ -41,6 +41,7 @@ export * from "./train/evaluate.ts";
 export * from "./train/experiment.ts";
 export * from "./train/fit.ts";
 export * from "./train/guide.ts";
+export { type GuideRecord, readGuideRecord } from "./train/guide-record.ts";
 export * from "./train/image-input.ts";
 export { largestBatch } from "./train/largest-batch.ts";
 export * from "./train/plan.ts";
