@@ -129,6 +129,13 @@ const rows: { readonly [Field in ConfigField]: Row } = {
   "student.dropout": number("--dropout <rate>", "its dropout, from 0 to below 1"),
   "guide.name": text("--guide <name>", "the network that guides: resnet18, or one of a plugin"),
   "guide.baseWidth": integer("--guide-width <n>", "channels of its first stage"),
+  "guide.weights": {
+    flags: "--guide-weights <file>",
+    help: "its weights, a .pth of torch or .safetensors: --guide-steps is ignored then; or none",
+    // absolute, so that the run can be resumed from anywhere
+    parse: (file) => (file === "none" ? nothing : resolve(file)),
+    word: "none",
+  },
   "guide.steps": integer("--guide-steps <n>", "steps of its own training first; 0: random weights"),
   "guide.batchSize": integer("--guide-batch <n>", "images in a batch of its own training"),
   "guide.learningRate": number("--guide-lr <rate>", "learning rate of its own training"),

@@ -1,4 +1,5 @@
 /** Arguments: what they set, and what is refused in one line before anything is opened or written. */
+import { resolve } from "node:path";
 import { checkConfig, defaultConfig, notebookConfig, type TrainConfig } from "@guidance/guidance";
 import { Command } from "commander";
 import { afterEach, expect, test, vi } from "vitest";
@@ -44,6 +45,11 @@ test("options change what they name and nothing else", () => {
     guide: { ...defaultConfig.guide, steps: 0 },
     student: { ...defaultConfig.student, layers: 20 },
   });
+});
+
+test("weights of the guide are an absolute path, so that the run can be resumed from anywhere", () => {
+  expect(configOf("--guide-weights guide.pth").guide.weights).toBe(resolve("guide.pth"));
+  expect(configOf("--guide-weights none").guide.weights).toBeNull();
 });
 
 test("words stand for null, epochs replace steps, and the other way round", () => {

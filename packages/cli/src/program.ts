@@ -3,6 +3,8 @@ import { Command } from "commander";
 import { addBench } from "./commands/bench.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addEval } from "./commands/eval.ts";
+import { addExport } from "./commands/export.ts";
+import { addImport } from "./commands/import.ts";
 import { addPlan } from "./commands/plan.ts";
 import { addPredict } from "./commands/predict.ts";
 import { addProfile } from "./commands/profile.ts";
@@ -21,6 +23,8 @@ export function buildProgram(): Command {
     .configureOutput({ outputError: (text, write) => write(`${text.trim().replace(/\s*\n\s*/g, " ")}\n`) });
   addTrain(program);
   addEval(program);
+  addImport(program);
+  addExport(program);
   addPlan(program);
   addSummary(program);
   addPredict(program);

@@ -28,7 +28,7 @@ export function addEval(program: Command): void {
   command.action((folder: string, options: EvalOptions) => evaluate(folder, options));
 }
 
-/** `last`, `best` or `top-<step>`. */
+/** The name of a checkpoint that a run can have. */
 export function parseCheckpoint(name: string): string {
   if (/^(last|best|top-\d+)$/.test(name)) return name;
   throw new InvalidArgumentError("Expected last, best, or top- and a step.");

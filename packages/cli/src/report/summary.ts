@@ -18,7 +18,12 @@ function armRows({ arm, steps, test, testAtBest, bestStep, secondsPerStep }: Arm
   return testAtBest ? [last, [`${names[arm]}, best validation (step ${bestStep})`, ...scores(testAtBest), ""]] : [last];
 }
 
-const origins = { random: "random weights", trained: "trained in this run", cached: "trained before" };
+const origins = {
+  random: "random weights",
+  trained: "trained in this run",
+  cached: "trained before",
+  file: "weights of a file",
+};
 
 /** The table, the adapter and the time. */
 export function resultTable(result: ExperimentResult, seconds: number): string {
@@ -50,7 +55,7 @@ export function caveats(config: TrainConfig): string[] {
     const shared = `Both students had the same initial weights, batches and learning rate (${config.learningRate}).`;
     lines.push(shared + (demo ? atHigherRate : ""));
   }
-  if (config.guide.steps > 0) {
+  if (config.guide.weights === null && config.guide.steps > 0) {
     const seen = `The guide has itself seen labels (${config.guide.steps} steps of training), and part of the gain is that.`;
     lines.push(seen + (demo ? withRandomGuide : ""));
   }

@@ -21,6 +21,7 @@ import {
   safetensorsBytes,
   safetensorsHeaderBytes,
 } from "@guidance/tensor";
+import { chunks, readAt } from "./chunks.ts";
 import { RunError } from "./errors.ts";
 import { type StagedFile, stageFile } from "./files.ts";
 import { decodeJson, encodeJson, isJsonObject, type JsonObject } from "./json.ts";
@@ -45,15 +46,6 @@ const VERSION = 3;
 
 /** Hexadecimal digits of the hash that a file name has; enough for the few files of one folder. */
 const NAME_DIGITS = 16;
-
-/** Bytes read, written and hashed at a time: large enough to be fast, small enough to let other work go on. */
-const CHUNK_BYTES = 2 ** 24;
-
-function* chunks(bytes: Uint8Array): Generator<Uint8Array> {
-  for (let offset = 0; offset < bytes.length; offset += CHUNK_BYTES) {
-    yield bytes.subarray(offset, offset + CHUNK_BYTES);
-  }
-}
 
 /** Writes the checkpoint `name` in `folder`, created if need be, in the place of an earlier one of that name. */
 export async function writeCheckpoint(folder: string, name: string, checkpoint: Checkpoint): Promise<void> {
@@ -186,9 +178,8 @@ async function readTensors(
     if (size !== description.bytes) throw torn(`has ${size} bytes`, `${description.bytes} bytes`);
     const hash = createHash("sha256");
     const read = async (bytes: Uint8Array, offset: number) => {
-      for (const chunk of chunks(bytes)) {
-        await readAll(file, chunk, offset);
-        offset += chunk.length;
+      if (!(await readAt(file, bytes, offset))) {
+        throw new RunError({ what: "checkpoint", facts: "the file became shorter while read" });
       }
     };
     const start = new Uint8Array(Math.min(8, size));
@@ -216,14 +207,5 @@ async function readTensors(
     return tensors;
   } finally {
     await file.close();
-  }
-}
-
-async function readAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  let offset = 0;
-  while (offset < bytes.length) {
-    const { bytesRead } = await file.read(bytes, offset, bytes.length - offset, position + offset);
-    if (bytesRead === 0) throw new RunError({ what: "checkpoint", facts: "the file became shorter while read" });
-    offset += bytesRead;
   }
 }

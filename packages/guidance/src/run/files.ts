@@ -34,14 +34,17 @@ async function flushFolder(path: string): Promise<void> {
 }
 
 /** Writes `parts` one after another to a temporary file beside `path`; removes it again when that fails. */
-export async function stageFile(path: string, parts: Iterable<Uint8Array>): Promise<StagedFile> {
+export async function stageFile(
+  path: string,
+  parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): Promise<StagedFile> {
   // Unique among processes and calls, so that two writers of one path do not mix their contents.
   const temporary = `${path}.${process.pid}-${staged++}.partial`;
   const discard = () => rm(temporary, { force: true });
   try {
     const file = await open(temporary, "wx");
     try {
-      for (const part of parts) await writeAll(file, part);
+      for await (const part of parts) await writeAll(file, part);
       await file.sync();
     } finally {
       await file.close();

@@ -21,6 +21,7 @@ export function checkTensors(
   what: string,
   found: ReadonlyMap<string, SafetensorsType>,
   expected: ReadonlyMap<string, SafetensorsType>,
+  hint = "Use the configuration that the checkpoint was trained with",
 ): void {
   const missing = [...expected.keys()].filter((name) => !found.has(name));
   const unexpected = [...found.keys()].filter((name) => !expected.has(name));
@@ -39,6 +40,6 @@ export function checkTensors(
     what,
     facts: `its tensors do not fit the model (${facts.join("; ")})`,
     expected: `the ${expected.size} tensors of the model`,
-    hint: "Use the configuration that the checkpoint was trained with",
+    hint,
   });
 }

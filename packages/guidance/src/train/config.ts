@@ -79,7 +79,9 @@ const schema = z.strictObject({
   guide: z.strictObject({
     name: z.string(),
     baseWidth: count,
-    /** Steps of its own training first; 0: random weights. */
+    /** File of its weights (.pth, .safetensors), which it then has instead of training; null: none. */
+    weights: z.string().nullable(),
+    /** Steps of its own training first; 0: random weights. Without meaning where `weights` is set. */
     steps: z.int().min(0),
     batchSize: count.min(2),
     learningRate: rate,
@@ -127,6 +129,7 @@ export const defaultConfig: TrainConfig = {
   guide: {
     name: "resnet18",
     baseWidth: 16,
+    weights: null,
     steps: 200,
     batchSize: 64,
     learningRate: 1e-3,

@@ -79,6 +79,7 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
 
 function describeGuide({ origin, file }: PreparedGuide): string {
   if (origin === "random") return "guide: random weights";
+  if (origin === "file") return `guide: weights of "${file}"`;
   return origin === "cached" ? `guide: trained before, from "${file}"` : `guide: trained now, kept in "${file}"`;
 }
 

@@ -1,19 +1,19 @@
 /**
- * The guide: built from its own seed, trained for some steps unless it is to stay random, cached by the
- * hash of all that decides its weights, so that the same run twice trains it once.
+ * The guide: built from its own seed, trained for some steps unless its weights come from a file or stay random, cached
+ * by the hash of all that decides its weights, so that the same run twice trains it once.
  */
 import { createHash } from "node:crypto";
-import { access, mkdir, readFile } from "node:fs/promises";
+import { access, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Backend, type Generator, type nn, readSafetensors, writeSafetensors } from "@guidance/tensor";
 import type { SourceSplits } from "../data/source.ts";
 import { RunError } from "../run/errors.ts";
 import { writeFileAtomic } from "../run/files.ts";
-import { decodeJson, encodeJson } from "../run/json.ts";
 import { openArm } from "./arm.ts";
 import { buildGuide, guideSeed, guideTask, imageTask, setGuideMode } from "./build.ts";
 import type { TrainConfig } from "./config.ts";
 import { fit, type Observer } from "./fit.ts";
+import { loadGuideFile, readGuideRecord, readIfThere, writeGuideRecord } from "./guide-record.ts";
 
 export interface GuideOptions {
   readonly backend: Backend;
@@ -36,8 +36,8 @@ export interface PreparedGuide {
   /** Source of its dropout masks. */
   readonly generator: Generator;
   /** Where its weights came from. */
-  readonly origin: "random" | "trained" | "cached";
-  /** The cached file, unless random. */
+  readonly origin: "random" | "trained" | "cached" | "file";
+  /** The file they are in, unless random. */
   readonly file?: string;
 }
 
@@ -51,7 +51,7 @@ type GuideChoice = Pick<GuideOptions, "backend" | "config" | "splits" | "guideCa
 
 /** Hash of everything that decides a trained guide's weights: settings, data, seed, device, and plugins, whose code may be part of it. */
 function guideKey({ config, splits, backend, plugins }: GuideChoice): string {
-  const { mode: _mode, input: _input, disconnectAfter: _steps, ...settings } = config.guide;
+  const { mode: _mode, input: _input, disconnectAfter: _steps, weights: _weights, ...settings } = config.guide;
   const { train } = splits;
   const task = imageTask(config, splits);
   return createHash("sha256")
@@ -70,22 +70,19 @@ function guideKey({ config, splits, backend, plugins }: GuideChoice): string {
     .slice(0, 16);
 }
 
-/** Which guide a run has. */
-const KEY_FILE = "guide.json";
-
 /** The key of the guide of this run: the one it began with, else the one its configuration asks for. */
 async function keyOfRun(options: GuideChoice): Promise<{ key: string; own: boolean; isNew: boolean }> {
   const { folder, resume } = options;
   const key = guideKey(options);
-  const stored = resume && folder !== undefined ? await readIfThere(join(folder, KEY_FILE)) : undefined;
-  if (!stored) return { key, own: true, isNew: true };
-  const { key: before } = decodeJson(stored.toString()) as { key: string };
-  return { key: before, own: before === key, isNew: false };
+  const stored = resume && folder !== undefined ? await readGuideRecord(folder) : undefined;
+  if (!stored || !("key" in stored)) return { key, own: true, isNew: true };
+  return { key: stored.key, own: stored.key === key, isNew: false };
 }
 
-/** Whether a run will train its guide: it is not to stay random, and there is none for it in the cache. */
+/** Whether a run will train its guide: it has no file, is not to stay random, and there is none for it in the cache. */
 export async function trainsGuide(options: GuideChoice): Promise<boolean> {
-  if (options.config.guide.steps === 0) return false;
+  const { weights, steps } = options.config.guide;
+  if (weights !== null || steps === 0) return false;
   const { key } = await keyOfRun(options);
   return access(join(options.guideCache, `${key}.safetensors`)).then(
     () => false,
@@ -104,10 +101,15 @@ export async function prepareGuide(options: GuideOptions): Promise<PreparedGuide
     setGuideMode(guide, config);
     return { guide, generator, origin, ...(file === undefined ? {} : { file }) };
   };
-  if (config.guide.steps === 0) return ready("random");
+  const { weights, steps } = config.guide;
+  if (weights !== null) {
+    await loadGuideFile(guide, weights, options);
+    return ready("file", weights);
+  }
+  if (steps === 0) return ready("random");
 
   const { key, own, isNew } = await keyOfRun(options);
-  if (isNew) await writeFileAtomic(join(folder, KEY_FILE), `${encodeJson({ key }, 2)}\n`);
+  if (isNew) await writeGuideRecord(folder, { key });
   const file = join(cache, `${key}.safetensors`);
   const stored = await readIfThere(file);
   if (stored) {
@@ -138,13 +140,6 @@ function loadGuide(guide: nn.Module, bytes: Uint8Array, file: string): void {
       hint: "Delete it, and the guide is trained anew",
     });
   }
-}
-
-function readIfThere(file: string): Promise<Buffer | undefined> {
-  return readFile(file).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
 }
 
 async function trainGuide(

@@ -1,0 +1,118 @@
+/** `guidance export`: weights of a run, or of a file, as PyTorch or safetensors read them. */
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  hashFile,
+  openWeights,
+  RunError,
+  readGuideRecord,
+  readWeights,
+  saveWeights,
+  type WeightsSource,
+} from "@guidance/guidance";
+import { type Command, Option } from "commander";
+import { oneOf } from "../options.ts";
+import { parseCheckpoint } from "./eval.ts";
+import { checkOutput, tellWritten } from "./import.ts";
+import { readRun } from "./run.ts";
+
+const arms = ["guided", "unguided", "guide"] as const;
+
+interface ExportOptions {
+  readonly arm?: (typeof arms)[number];
+  readonly checkpoint?: string;
+  readonly force?: boolean;
+}
+
+export function addExport(program: Command): void {
+  program
+    .command("export")
+    .description("write weights as PyTorch (.pth, .pt: torch.load reads them) or .safetensors")
+    .argument("<source>", "folder of a run, or a file of weights")
+    .argument("<out>", "file to write; its extension decides the format")
+    .addOption(
+      new Option("--arm <arm>", `which network of the run: ${arms.join(", ")} (default: guided)`).argParser(
+        oneOf(arms),
+      ),
+    )
+    .addOption(
+      new Option(
+        "--checkpoint <name>",
+        "which weights of a student: last, best, or top-<step> (default: last)",
+      ).argParser(parseCheckpoint),
+    )
+    .option("--force", "replace a file that is there")
+    .option("--debug", "show stacks of errors")
+    .action(exportWeights);
+}
+
+async function exportWeights(source: string, out: string, options: ExportOptions): Promise<void> {
+  await checkOutput(out, options.force);
+  const isFolder = await stat(source).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (isFolder) return exportRun(source, out, options);
+  if (options.arm !== undefined || options.checkpoint !== undefined) {
+    throw new RunError({
+      what: "export",
+      facts: `"${source}" is no folder, and --arm and --checkpoint choose among the networks of a run`,
+      expected: "the folder of a run, or a file without them",
+      hint: "Check the path",
+    });
+  }
+  await exportFile(source, out);
+}
+
+async function exportRun(folder: string, out: string, { arm = "guided", checkpoint }: ExportOptions): Promise<void> {
+  if (arm !== "guide") {
+    const { weights } = await readWeights(join(folder, arm), checkpoint ?? "last");
+    return write(out, weights);
+  }
+  if (checkpoint !== undefined && checkpoint !== "last") {
+    throw new RunError({
+      what: "export",
+      facts: `a guide has no checkpoint "${checkpoint}"`,
+      expected: "its last weights",
+      hint: "Leave --checkpoint out",
+    });
+  }
+  return exportFile(await guideFile(folder), out);
+}
+
+/** The file with the weights of a run's guide. */
+async function guideFile(folder: string): Promise<string> {
+  const { guides } = await readRun(folder);
+  const record = await readGuideRecord(folder);
+  if (!record) {
+    throw new RunError({
+      what: "export",
+      facts: `the guide of "${folder}" has random weights, which are in no file`,
+      expected: "a guide that was trained or loaded",
+      hint: "Export a student: --arm guided",
+    });
+  }
+  if ("key" in record) return join(guides, `${record.key}.safetensors`);
+  const { weights, sha256 } = record;
+  const now = await hashFile(weights).catch((error: Error) => error.message);
+  if (now === sha256) return weights;
+  throw new RunError({
+    what: "export",
+    facts: `the guide of "${folder}" came from "${weights}", which is another file now (${now})`,
+    expected: `sha256 ${sha256}`,
+    hint: "Restore the file",
+  });
+}
+
+async function exportFile(path: string, out: string): Promise<void> {
+  const file = await openWeights(path);
+  try {
+    await write(out, file);
+  } finally {
+    await file.close();
+  }
+}
+
+async function write(out: string, source: WeightsSource): Promise<void> {
+  tellWritten(out, await saveWeights(out, source));
+}

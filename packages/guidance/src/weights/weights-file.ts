@@ -1,0 +1,36 @@
+/** The one form in which weights of any file are read. */
+
+import type { SafetensorsTensor, SafetensorsType } from "@guidance/tensor";
+import { weightsError } from "./errors.ts";
+import type { ByteSource } from "./source.ts";
+
+/** What a file of weights may be. */
+export type WeightsFormat = "torch zip" | "torch legacy" | "safetensors";
+
+/** Tensors by name, whose values are read one by one. */
+export interface WeightsFile {
+  /** For messages. */
+  readonly path: string;
+  readonly format: WeightsFormat;
+  /** In the order of the file. */
+  readonly names: readonly string[];
+  readonly types: ReadonlyMap<string, SafetensorsType>;
+  /** The tensor `name`; throws WeightsError where there is none. */
+  read(name: string): Promise<SafetensorsTensor>;
+  close(): Promise<void>;
+}
+
+/** A file with the tensors of `types`, each of which `read` reads. */
+export function weightsFile(
+  source: ByteSource,
+  format: WeightsFormat,
+  types: ReadonlyMap<string, SafetensorsType>,
+  read: (name: string) => Promise<SafetensorsTensor>,
+): WeightsFile {
+  const { path } = source;
+  const checked = async (name: string): Promise<SafetensorsTensor> => {
+    if (!types.has(name)) throw weightsError(path, { facts: `it has no tensor "${name}"`, hint: "Look at its names" });
+    return read(name);
+  };
+  return { path, format, names: [...types.keys()], types, read: checked, close: () => source.close() };
+}
