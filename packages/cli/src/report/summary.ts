@@ -55,7 +55,9 @@ export function caveats(config: TrainConfig): string[] {
     const shared = `Both students had the same initial weights, batches and learning rate (${config.learningRate}).`;
     lines.push(shared + (demo ? atHigherRate : ""));
   }
-  if (config.guide.weights === null && config.guide.steps > 0) {
+  if (config.guide.weights !== null) {
+    lines.push("The weights of the guide came from a file; which labels it has seen is not known here.");
+  } else if (config.guide.steps > 0) {
     const seen = `The guide has itself seen labels (${config.guide.steps} steps of training), and part of the gain is that.`;
     lines.push(seen + (demo ? withRandomGuide : ""));
   }

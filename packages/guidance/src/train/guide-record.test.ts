@@ -59,6 +59,12 @@ test("a run goes on with the same file alone", async () => {
 test("weights of another network are refused by name", async () => {
   const config = await fromFile(join(runs.fresh(), "guide.pth"), 1);
   const wider = { ...config, guide: { ...config.guide, baseWidth: 3 } };
+  const message = /guide\.pth": its tensors do not fit .* conv1\.weight is F32 \[2, 1, 7, 7\]/;
   const failed = runSmall({ config: wider, folder: runs.fresh(), guideCache: runs.cache, splits });
-  await expect(failed).rejects.toThrow(/guide\.pth": its tensors do not fit .* conv1\.weight is F32 \[2, 1, 7, 7\]/);
+  await expect(failed).rejects.toThrow(message);
+  // and before a run has a folder
+  const backend = cpuBackend();
+  const planned = planExperiment({ backend, config: wider, splits, guideCache: runs.cache });
+  await expect(planned).rejects.toThrow(message);
+  await backend.close();
 });

@@ -9,7 +9,7 @@ import { hashFile } from "../run/chunks.ts";
 import { RunError } from "../run/errors.ts";
 import { writeFileAtomic } from "../run/files.ts";
 import { decodeJson, encodeJson, isJsonObject, type JsonObject } from "../run/json.ts";
-import { loadWeightsInto } from "../weights/load.ts";
+import { checkWeights, loadWeightsInto } from "../weights/load.ts";
 import { openWeights } from "../weights/open.ts";
 
 /** Which guide a run has, where that is not random. */
@@ -54,6 +54,16 @@ export async function readGuideRecord(folder: string): Promise<GuideRecord | und
 /** Writes the record into the folder of a run. */
 export function writeGuideRecord(folder: string, record: GuideRecord): Promise<void> {
   return writeFileAtomic(join(folder, RECORD), `${encodeJson({ ...record }, 2)}\n`);
+}
+
+/** Throws where the file `weights` has not those of `guide`; nothing is loaded. */
+export async function checkGuideFile(guide: nn.Module, weights: string): Promise<void> {
+  const file = await openWeights(weights);
+  try {
+    checkWeights(guide, file);
+  } finally {
+    await file.close();
+  }
 }
 
 /**

@@ -9,6 +9,7 @@ import { planEvaluation } from "./evaluate.ts";
 import type { ExperimentOptions } from "./experiment.ts";
 import { EVALUATION_BATCH } from "./fit.ts";
 import { trainsGuide } from "./guide.ts";
+import { checkGuideFile } from "./guide-record.ts";
 import { type PlannedStep, peakTogether } from "./planning.ts";
 import { planTrainingStep, type TrainingTask } from "./step.ts";
 
@@ -30,7 +31,10 @@ export interface ExperimentPlan {
   readonly parts: readonly PlannedPart[];
 }
 
-/** Plans every step of a run on its backend; nothing is allocated, trained or written. */
+/**
+ * Plans every step of a run on its backend; nothing is allocated, trained or written. Throws where the file of the guide's
+ * weights does not fit.
+ */
 export async function planExperiment(
   options: Pick<ExperimentOptions, "backend" | "config" | "guideCache" | "plugins" | "resume"> &
     Required<Pick<ExperimentOptions, "splits">> & { readonly folder?: string },
@@ -53,6 +57,7 @@ export async function planExperiment(
     named(name, planEvaluation(backend, model, imageInput(splits), Math.min(EVALUATION_BATCH, count)));
 
   const { model: guide } = buildGuide(config, splits);
+  if (config.guide.weights !== null) await checkGuideFile(guide, config.guide.weights);
   const task = guideTask(config, splits, guide);
   if (await trainsGuide(options)) {
     const own = await training("guide's own step", task, config.guide.batchSize);

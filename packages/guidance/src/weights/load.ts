@@ -11,11 +11,8 @@ const taken: Readonly<Partial<Record<DType, readonly SafetensorsDType[]>>> = {
   u32: ["I64", "U32"],
 };
 
-/**
- * Replaces all values of `module` by those of `file`; throws RunError naming what is missing, unexpected and misshapen,
- * before any value is read or changed.
- */
-export async function loadWeightsInto(module: nn.Module, file: WeightsFile): Promise<void> {
+/** Throws RunError, naming what is missing, unexpected and misshapen, unless `file` has the tensors of `module`. */
+export function checkWeights(module: nn.Module, file: WeightsFile): void {
   const expected = module.namedVariables().map(([name, { dtype, shape }]): [string, SafetensorsType] => {
     const stored = file.types.get(name)?.dtype;
     const [usual, ...others] = taken[dtype] ?? [];
@@ -23,6 +20,11 @@ export async function loadWeightsInto(module: nn.Module, file: WeightsFile): Pro
   });
   const hint = "Build the model with the sizes of the one whose weights these are";
   checkTensors(`weights file "${file.path}"`, file.types, new Map(expected), hint);
+}
+
+/** Replaces all values of `module` by those of `file`; throws as `checkWeights` does, before any value is read or changed. */
+export async function loadWeightsInto(module: nn.Module, file: WeightsFile): Promise<void> {
+  checkWeights(module, file);
   const state: StateDict = new Map();
   for (const name of file.names) state.set(name, await file.read(name));
   module.loadStateDict(state);

@@ -10,6 +10,8 @@ const NAME_BYTES = 256;
 /** Longest integer, in bytes: torch's magic number has 10. */
 const INTEGER_BYTES = 64;
 
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 /** A name from a file as it can stand in a message. */
 export function quote(name: string): string {
   return JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}...` : name);
@@ -85,7 +87,7 @@ export class PickleCursor {
   text(length: number): string {
     const at = this.position;
     try {
-      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(this.bytes(length));
+      return utf8.decode(this.bytes(length));
     } catch (error) {
       if (error instanceof WeightsError) throw error;
       throw this.error(at, "a text is not UTF-8");

@@ -24,10 +24,8 @@ export function readLiteral(code: string, cursor: PickleCursor): unknown {
     case "G":
       return cursor.f64();
     case "X":
-    case "T": // BINSTRING, of Python 2
       return cursor.text(cursor.u32());
     case "\x8c":
-    case "U": // SHORT_BINSTRING
       return cursor.text(cursor.u8());
     case "\x8d":
       return cursor.text(cursor.u64());

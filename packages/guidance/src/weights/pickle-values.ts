@@ -1,5 +1,7 @@
 /** What a pickle can hold, as far as state dicts have it: Python's own values, and what the caller makes of globals. */
 
+import { quote } from "./pickle-cursor.ts";
+
 /** A Python tuple; lists are arrays. */
 export class Tuple {
   readonly items: readonly unknown[];
@@ -30,6 +32,17 @@ export class Dict {
 
 /** Refuses what is read at this moment, with file and place. */
 export type Fail = (facts: string, expected?: string) => never;
+
+/** Adds keys and values, one after the other, to a dict; refuses a key that is there. */
+export function setEntries(dict: Dict, items: readonly unknown[], fail: Fail): Dict {
+  if (items.length % 2 !== 0) fail("the pickle sets a key without a value");
+  for (let i = 0; i < items.length; i += 2) {
+    const [key, value] = [items[i], items[i + 1]];
+    if (dict.add(key, value)) continue;
+    fail(`the key ${typeof key === "string" ? quote(key) : "of an entry"} stands twice`, "each key once");
+  }
+  return dict;
+}
 
 /** A global a pickle may name; what it stands for is code of ours. */
 export class Global {

@@ -93,16 +93,9 @@ function rebuildParameter([tensor]: readonly unknown[], fail: Fail): TorchTensor
   return tensor instanceof TorchTensor ? tensor : fail("a parameter is made of what is no tensor");
 }
 
-/** An OrderedDict, which is made empty, or (Python 2) of a list of pairs. */
-function orderedDict([pairs = [], ...others]: readonly unknown[], fail: Fail): Dict {
-  const dict = new Dict();
-  if (!Array.isArray(pairs) || others.length > 0) return fail("an OrderedDict is made of what is no list of pairs");
-  for (const pair of pairs) {
-    const items: unknown = pair instanceof Tuple ? pair.items : pair;
-    if (!Array.isArray(items) || items.length !== 2) return fail("an OrderedDict has an entry that is no pair");
-    if (!dict.add(items[0], items[1])) return fail("an OrderedDict has a key twice", "each key once");
-  }
-  return dict;
+/** An empty OrderedDict: copies of a long list would take more time and memory than the pickle has bytes. */
+function orderedDict(args: readonly unknown[], fail: Fail): Dict {
+  return args.length === 0 ? new Dict() : fail("an OrderedDict is made of other things than entries");
 }
 
 function torchSize(args: readonly unknown[], fail: Fail): Tuple {

@@ -3,8 +3,7 @@
  * anything is allocated: a small file may describe huge tensors by strides of zero, or one storage thousands of times.
  */
 
-import type { SafetensorsTensor, SafetensorsType } from "@guidance/tensor";
-import { allocateSafetensorsArray } from "@guidance/tensor";
+import { allocateSafetensorsArray, type SafetensorsTensor, type SafetensorsType } from "@guidance/tensor";
 import { weightsError } from "./errors.ts";
 import type { ByteSource } from "./source.ts";
 import type { TorchTensor } from "./torch-objects.ts";
@@ -51,17 +50,9 @@ export function torchFile(source: ByteSource, format: WeightsFormat, contents: T
       { dtype: storage.type.dtype, shape },
     ]),
   );
-  return weightsFile(source, format, types, async (name) => {
+  return weightsFile(source, format, types, (name) => {
     const tensor = tensors.get(name)!;
-    try {
-      return await readTensor(source, tensor, positions.get(tensor.storage.key)!);
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      throw weightsError(source.path, {
-        facts: `tensor "${name}" of shape [${tensor.shape.join(", ")}] does not fit into memory (${error.message})`,
-        hint: "Split it, or store it contiguously",
-      });
-    }
+    return readTensor(source, tensor, positions.get(tensor.storage.key)!);
   });
 }
 

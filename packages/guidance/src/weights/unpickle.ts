@@ -9,7 +9,7 @@
 import { PickleCursor, quote } from "./pickle-cursor.ts";
 import { readLiteral } from "./pickle-literals.ts";
 import { PickleStack } from "./pickle-stack.ts";
-import { Dict, type Fail, Global, type PickleHost, Tuple } from "./pickle-values.ts";
+import { Dict, type Fail, Global, type PickleHost, setEntries, Tuple } from "./pickle-values.ts";
 
 export interface PickleText {
   /** Name of the file, for messages. */
@@ -39,8 +39,7 @@ const refused: Readonly<Record<string, string>> = {
 
 /** The value of one pickle and where in `bytes` it ends; throws WeightsError for anything but plain data. */
 export function unpickle({ path, bytes, start, base }: PickleText, host: PickleHost): { value: unknown; end: number } {
-  const cursor = new PickleCursor(path, bytes, start, base);
-  return new Machine(cursor, host).run();
+  return new Machine(new PickleCursor(path, bytes, start, base), host).run();
 }
 
 class Machine {
@@ -126,7 +125,7 @@ class Machine {
       case "l":
         return this.#stack.push(this.#stack.aboveMark());
       case "d":
-        return this.#stack.push(this.#fill(new Dict(), this.#stack.aboveMark()));
+        return this.#stack.push(setEntries(new Dict(), this.#stack.aboveMark(), this.#fail));
       case "a":
         return this.#append([this.#stack.pop()]);
       case "e":
@@ -149,19 +148,8 @@ class Machine {
   #set(items: readonly unknown[]): true {
     const dict = this.#stack.top();
     if (!(dict instanceof Dict)) return this.#fail("the pickle sets entries of what is no dict");
-    this.#fill(dict, items);
+    setEntries(dict, items, this.#fail);
     return true;
-  }
-
-  #fill(dict: Dict, items: readonly unknown[]): Dict {
-    if (items.length % 2 !== 0) this.#fail("the pickle sets a key without a value");
-    for (let i = 0; i < items.length; i += 2) {
-      if (!dict.add(items[i], items[i + 1])) {
-        const key = items[i];
-        this.#fail(`the key ${typeof key === "string" ? quote(key) : "of an entry"} stands twice`, "each key once");
-      }
-    }
-    return dict;
   }
 
   /** Opcodes that name or call something; any other is refused. */

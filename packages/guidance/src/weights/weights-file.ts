@@ -30,7 +30,16 @@ export function weightsFile(
   const { path } = source;
   const checked = async (name: string): Promise<SafetensorsTensor> => {
     if (!types.has(name)) throw weightsError(path, { facts: `it has no tensor "${name}"`, hint: "Look at its names" });
-    return read(name);
+    try {
+      return await read(name);
+    } catch (error) {
+      // of an array that cannot be allocated
+      if (!(error instanceof RangeError)) throw error;
+      throw weightsError(path, {
+        facts: `tensor "${name}" of shape [${types.get(name)?.shape.join(", ")}] does not fit into memory (${error.message})`,
+        hint: "Split it where it is saved",
+      });
+    }
   };
   return { path, format, names: [...types.keys()], types, read: checked, close: () => source.close() };
 }
