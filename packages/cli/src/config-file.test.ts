@@ -40,6 +40,12 @@ test("a file changes the preset, --set the file, and options both", () => {
   expect(configOf("")).toEqual(defaultConfig);
 });
 
+test("fields of made-up images that are left out have their defaults", () => {
+  const { synthetic } = configOf("synthetic: { height: 8 }", ["synthetic.width=9"], "--synthetic-train", "7");
+  expect(synthetic).toMatchObject({ height: 8, width: 9, train: 7, channels: 1, classes: 10 });
+  expect(refusal("", ["synthetic.heigth=8"])).toContain('there is no field "heigth"');
+});
+
 test("what does not fit is refused in one line", () => {
   expect(refusal("alhpa: 1")).toContain('there is no field "alhpa"');
   expect(refusal("student: { layers: 1 }")).toContain(

@@ -109,7 +109,10 @@ const rows: { readonly [Field in ConfigField]: Row } = {
   warmupSteps: integer("--warmup <steps>", "steps over which the learning rate rises at first"),
   weightDecay: number("--weight-decay <x>", "decoupled weight decay (AdamW); 0: plain Adam"),
   clipNorm: numberOr("--clip-norm <x>", "largest norm of all gradients of a step together, or none", "none"),
-  accumulate: integer("--accumulate <parts>", "equal parts in which a batch is computed, to save memory"),
+  accumulate: integer(
+    "--accumulate <parts>",
+    "equal parts in which a batch is computed: the activations of one, and a copy of all gradients",
+  ),
   labelSmoothing: number("--label-smoothing <x>", "part of each target that is spread over all classes"),
   validateEvery: integerOr(
     "--validate-every <steps>",
@@ -244,6 +247,8 @@ export function buildConfig(
   const config = structuredClone(presets[preset]) as Record<string, unknown>;
   const stated = file === undefined ? {} : readConfigFile(file);
   overlay(stated, parseAssignments(set));
+  // fields of made-up images that are not stated have their defaults
+  if (isRecord(stated.synthetic) && config.synthetic === null) config.synthetic = syntheticDefaults();
   overlay(config, stated);
   // epochs decide only where steps do not
   if ("epochs" in stated && !("steps" in stated)) config.steps = null;
@@ -263,12 +268,20 @@ export function buildConfig(
   return checkConfig(config);
 }
 
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
+
+/** The seed of made-up images is no setting. */
+function syntheticDefaults() {
+  const { seed: _seed, ...synthetic } = SYNTHETIC_DEFAULTS;
+  return synthetic;
+}
+
 function setAt(config: Record<string, unknown>, field: string, value: Value): void {
   const [head, leaf] = field.split(".");
   if (leaf === undefined) {
     config[head] = value;
     return;
   }
-  const { seed: _seed, ...synthetic } = SYNTHETIC_DEFAULTS;
-  config[head] = { ...((config[head] as object | null) ?? (head === "synthetic" ? synthetic : {})), [leaf]: value };
+  const own = config[head] as object | null;
+  config[head] = { ...(own ?? (head === "synthetic" ? syntheticDefaults() : {})), [leaf]: value };
 }

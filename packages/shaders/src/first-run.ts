@@ -23,7 +23,7 @@ export async function helpFirstRun<T>(
   first: () => Promise<T>,
   open: () => Promise<OpenedDevice> = () => openDevice({ device: "lavapipe" }),
 ): Promise<T> {
-  if (kind !== "lavapipe" || dispatches.length < FEWEST_SHADERS) return first();
+  if (kind !== "lavapipe" || isCacheDisabled() || dispatches.length < FEWEST_SHADERS) return first();
   let running = true;
   const timer = setTimeout(() => compileBackwards(dispatches, () => running, open).catch(() => {}), PATIENCE);
   try {
@@ -33,6 +33,9 @@ export async function helpFirstRun<T>(
     clearTimeout(timer);
   }
 }
+
+/** Without a cache on the disk nothing that another device compiles is found. */
+const isCacheDisabled = (): boolean => /^(1|true)$/i.test(process.env.MESA_SHADER_CACHE_DISABLE ?? "");
 
 async function compileBackwards(
   dispatches: readonly Dispatch[],

@@ -15,7 +15,7 @@ import {
   studentTask,
   type TrainConfig,
 } from "@guidance/guidance";
-import { type Backend, formatBytes, kernelBytes } from "@guidance/tensor";
+import { type Backend, formatBytes, kernelBytes, LimitError } from "@guidance/tensor";
 import type { Command } from "commander";
 import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
 import { addConfigOptions, addSetupOptions, buildConfig, type SetupOptions } from "../options.ts";
@@ -61,8 +61,14 @@ async function plan(options: PlanOptions, command: Command): Promise<void> {
     const planned = await planExperiment({ backend, config, splits, guideCache, plugins: hash });
     console.log(`\n${planText(planned, config)}`);
     const guidedPeak = async (parts: number) => {
-      const batch = parts * config.accumulate;
-      return peakTogether(backend, await planTrainingStep(backend, studentTask(config, splits, student, guide), batch));
+      const task = studentTask(config, splits, student, guide);
+      try {
+        return peakTogether(backend, await planTrainingStep(backend, task, parts * config.accumulate));
+      } catch (error) {
+        // a tensor that no buffer of the device holds
+        if (error instanceof LimitError) return Infinity;
+        throw error;
+      }
     };
     console.log(`\n${await budgetText(backend, planned, config.accumulate, guidedPeak)}`);
   } finally {

@@ -4,7 +4,7 @@ import { ValueError } from "@guidance/tensor";
 import type { Command } from "commander";
 import { open } from "../device.ts";
 import { profileText, profileTrace } from "../report/profile.ts";
-import { addStepOptions, planChosenStep, type StepOptions } from "./step.ts";
+import { addStepOptions, planChosenStep, type StepOptions, tellParts } from "./step.ts";
 
 interface ProfileOptions extends StepOptions {
   readonly trace: string;
@@ -32,6 +32,7 @@ async function profile(options: ProfileOptions, command: Command): Promise<void>
     }
     const plan = await planChosenStep(webgpu, options, command);
     console.log(`adapter ${webgpu.name}`);
+    tellParts(command);
     const times = await webgpu.profile(plan);
     console.log(profileText(times));
     await writeFileAtomic(options.trace, profileTrace(times));

@@ -85,10 +85,25 @@ function isListOf<T extends JsonValue>(
   return Array.isArray(value) && value.every(isItem);
 }
 
+/** The configuration of a run; one of another version lacks fields, for which there are no options now. */
+async function readConfig(folder: string): Promise<TrainConfig> {
+  const value = await readJson(folder, CONFIG);
+  try {
+    return checkConfig(value);
+  } catch (error) {
+    throw new RunError({
+      what: "run",
+      facts: `"${join(folder, CONFIG)}" does not fit this version (${(error as Error).message})`,
+      expected: "the configuration as this version of guidance train writes it",
+      hint: "Use the version that the run was started with, or start a new run",
+    });
+  }
+}
+
 /** What the run in `folder` was started with. */
 export async function readRun(folder: string): Promise<StoredRun> {
   await checkRunFolder(folder);
-  const config = checkConfig(await readJson(folder, CONFIG));
+  const config = await readConfig(folder);
   const { plugins, guides, choices } = await readEnvironment(folder);
   return { config, plugins, guides: join(folder, guides), choices };
 }

@@ -77,6 +77,12 @@ function checkPeak({ name, limits }: Backend, { memory }: Plan): void {
   });
 }
 
+/** Says so where a step is only one of several parts of a batch. */
+export function tellParts(command: Command): void {
+  const parts = command.getOptionValue("accumulate") as number | undefined;
+  if (parts !== undefined && parts > 1) console.log(`one of the ${parts} parts that a batch is computed in:`);
+}
+
 /** The plan of the step on a backend; nothing is allocated there. Throws ConfigError for values out of range. */
 export async function planChosenStep(backend: Backend, options: StepOptions, command: Command): Promise<Plan> {
   await importPlugins(options.plugin);

@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { deviceOf } from "../device.ts";
 import { duration } from "../report/format.ts";
 import { readChoices, writeChoices } from "../tuning.ts";
-import { addStepOptions, planChosenStep, type StepOptions } from "./step.ts";
+import { addStepOptions, planChosenStep, type StepOptions, tellParts } from "./step.ts";
 
 export function addTune(program: Command): void {
   const command = addStepOptions(
@@ -31,6 +31,7 @@ async function tune(options: StepOptions, command: Command): Promise<void> {
   const backend = createBackend(opened, options.budget === undefined ? {} : { budgetBytes: options.budget * 1e9 });
   try {
     console.log(`adapter ${backend.name}`);
+    tellParts(command);
     const started = performance.now();
     const plan = await planChosenStep(backend, options, command);
     const tuned = await backend.tune(plan, (kernel) => console.log(lineOf(kernel)));

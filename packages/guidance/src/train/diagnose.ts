@@ -20,7 +20,7 @@ export async function diagnose(
   task: TrainingTask,
   batch: BatchValues,
 ): Promise<Diagnosis | undefined> {
-  const { model, guidance } = task;
+  const { model, guidance, labelSmoothing = 0 } = task;
   const layers: string[] = [];
   const networks = guidance ? [guidance.guide, model] : [model];
   const step = await compile(backend, batchInputs(task, batch.labels.length), ({ images: given, labels }) => {
@@ -35,8 +35,8 @@ export async function diagnose(
     );
     const removers = leaves.map((layer) => layer.registerForwardHook(record));
     const loss = guidance
-      ? guidanceLoss(images, labels, { ...guidance, student: model, alpha: guidance.alpha() }).loss
-      : crossEntropy(callNetwork(model, images), labels);
+      ? guidanceLoss(images, labels, { ...guidance, student: model, alpha: guidance.alpha(), labelSmoothing }).loss
+      : crossEntropy(callNetwork(model, images), labels, { labelSmoothing });
     for (const remove of removers) remove();
     // a loss that is not finite keeps every running statistic as it is
     currentTrace()?.losses.push(loss);

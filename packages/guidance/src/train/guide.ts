@@ -42,7 +42,7 @@ export interface PreparedGuide {
 }
 
 /** Raised whenever the same settings begin to give other weights: the networks, their training or the engine changed. */
-const GUIDE_FORMAT = 4;
+const GUIDE_FORMAT = 5;
 
 /** What decides which guide a run has. */
 type GuideChoice = Pick<GuideOptions, "backend" | "config" | "splits" | "guideCache" | "plugins" | "resume"> & {
@@ -168,7 +168,10 @@ async function trainGuide(
         steps,
         batchSize,
         learningRate,
+        // the schedule is the student's
+        schedule: "step",
         decayEvery: null,
+        warmupSteps: 0,
         lastBatch: "drop",
       },
       ...arm.options,

@@ -28,3 +28,8 @@ test("finds the largest batch of a line with steps in few plans", async () => {
     ),
   );
 });
+
+test("batches for which no plan can be made do not fit", async () => {
+  const found = await largestBatch(10_000, 2, async (batch) => (batch > 100 ? Number.POSITIVE_INFINITY : 50 + batch));
+  expect(found).toEqual({ batch: 100, peak: 150 });
+});

@@ -5,7 +5,7 @@ const MOST_PLANS = 20;
 
 /**
  * The largest whole batch of at least `smallest` for which `peakOf` stays within `budget`, and its peak; null where
- * none does. `peakOf` grows with the batch.
+ * none does. `peakOf` grows with the batch, to Infinity where no plan can be made.
  */
 export async function largestBatch(
   budget: number,
@@ -22,8 +22,8 @@ export async function largestBatch(
     if (tried.peak <= budget) fits = tried;
     else fails = tried;
     // along the line through what is known, but always between what fits and what fails
-    const known = fails ?? { batch: smallest, peak: least };
-    const slope = (fits.peak - known.peak) / (fits.batch - known.batch) || 1;
+    const known = fails && Number.isFinite(fails.peak) ? fails : { batch: smallest, peak: least };
+    const slope = fits.batch === known.batch ? 1 : (fits.peak - known.peak) / (fits.batch - known.batch);
     const guess = Math.floor(fits.batch + (budget - fits.peak) / slope);
     const most = fails ? fails.batch - 1 : 8 * fits.batch;
     // a line that bends is left to halving

@@ -49,9 +49,9 @@ export async function planExperiment(
     return step;
   };
   const training = async (name: string, task: TrainingTask, batchSize: number): Promise<PlannedStep[]> => {
-    const [last, ...others] = await planTrainingStep(backend, task, batchSize);
-    const before = others.map((step) => named(`${name}, a part of the batch`, Promise.resolve(step)));
-    return [await named(name, Promise.resolve(last)), ...(await Promise.all(before))];
+    const planned = await planTrainingStep(backend, task, batchSize);
+    const parts = planned.length > 1 ? [`${name}, a part of the batch`, `${name}, the update`] : [name];
+    return Promise.all(planned.map((step, i) => named(parts[i], Promise.resolve(step))));
   };
   const evaluationOf = (name: string, model: nn.Module, { count }: ImageSource) =>
     named(name, planEvaluation(backend, model, imageInput(splits), Math.min(EVALUATION_BATCH, count)));

@@ -121,3 +121,20 @@ test("parts that do not divide a batch are refused", async () => {
   const kept = { ...config, lastBatch: "keep", accumulate: 8 } as const;
   await expect(loadExperimentData(kept)).rejects.toThrow(/a batch of 8 images .* Drop the short last batch/s);
 });
+
+test("the guide's own training is the same under any schedule of the student's", async () => {
+  const guideOf = async (change: Partial<TrainConfig>) => {
+    const guideCache = runs.fresh();
+    await runSmall({
+      config: { ...smallConfig, steps: 1, baseline: false, ...change },
+      folder: runs.fresh(),
+      guideCache,
+    });
+    const [file] = readdirSync(guideCache);
+    return { file, bytes: readFileSync(join(guideCache, file)) };
+  };
+  const plain = await guideOf({});
+  expect(await guideOf({ schedule: "cosine", warmupSteps: 2, decayEvery: 1, accumulate: 2, clipNorm: 0.1 })).toEqual(
+    plain,
+  );
+});

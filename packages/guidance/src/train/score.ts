@@ -36,16 +36,15 @@ export interface CheckpointScoreOptions {
   /** `last`, `best`, or `top-<step>`. */
   readonly checkpoint: string;
   readonly split: Split;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** Rebuilds the student of a run and scores a checkpoint of it; errors name tensors that do not fit. */
 export async function scoreCheckpoint(options: CheckpointScoreOptions): Promise<Scores & { readonly step: number }> {
-  const { backend, config, splits, folder, arm, checkpoint, split, signal } = options;
+  const { backend, config, splits, folder, arm, checkpoint, split } = options;
   const { model } = buildStudent(config, splits);
   const { step } = await loadWeights(join(folder, arm), checkpoint, model);
   try {
-    return { ...(await scoreModel(backend, model, splits, { split, signal })), step };
+    return { ...(await scoreModel(backend, model, splits, { split })), step };
   } finally {
     model.close();
   }

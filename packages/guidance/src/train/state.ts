@@ -4,7 +4,6 @@ import { readCheckpoint, writeCheckpoint } from "../run/checkpoint.ts";
 import type { JsonObject } from "../run/json.ts";
 import { checkTensors } from "../run/tensors.ts";
 
-/** Where an arm of a run is. */
 /** A step that was validated. */
 export interface RankedStep {
   readonly step: number;
@@ -12,6 +11,7 @@ export interface RankedStep {
   readonly loss: number;
 }
 
+/** Where an arm of a run is. */
 export interface Progress {
   /** Steps done. */
   readonly step: number;

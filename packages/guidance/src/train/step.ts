@@ -82,10 +82,11 @@ export function partOf({ images, labels }: BatchValues, part: number, parts: num
 type Trace = (inputs: { readonly images: Tensor; readonly labels: Tensor }) => Readonly<Record<keyof Losses, Tensor>>;
 type Losses = Omit<LossValues, "pairs">;
 
-/** Sums of gradients over the parts of a batch but the last. */
-type Sums = ReadonlyMap<Variable, Variable>;
-
-/** What the parts of a training step compute, and how many layers they pair once they are traced. */
+/**
+ * What a training step computes, and how many layers it pairs once it is traced. In one part, `whole` is all of it. In
+ * several, `add` sums the gradients of each part, and `update` moves the parameters by the sums, which begin anew: a
+ * program of its own, so that no more than the activations of one part are there at a time.
+ */
 function training(task: TrainingTask) {
   const { model, optimizer, guidance, parts = 1, clipNorm, labelSmoothing = 0 } = task;
   const traced = { pairs: 0 };
@@ -103,15 +104,20 @@ function training(task: TrainingTask) {
     const { loss, crossEntropy: entropy, dissimilarity } = losses;
     return { loss, crossEntropy: entropy, dissimilarity };
   };
-  const sums: Sums = new Map(
-    parts === 1
-      ? []
-      : optimizer.parameters.map((parameter) => [
-          parameter,
-          new Variable(parameter.shape, 0, { name: `${parameter.name}.sum`, trainable: false }),
-        ]),
+  const apply = (gradients: optim.Gradients) =>
+    optimizer.apply(clipNorm ? optim.clipGradients(gradients, clipNorm).gradients : gradients);
+  const whole: Trace = (inputs) => {
+    const losses = lossesOf(inputs);
+    apply(optimizer.gradients(losses.loss));
+    return losses;
+  };
+  if (parts === 1) return { traced, whole };
+  const sums = new Map(
+    optimizer.parameters.map((parameter): [Variable, Variable] => [
+      parameter,
+      new Variable(parameter.shape, 0, { name: `${parameter.name}.sum`, trainable: false }),
+    ]),
   );
-  /** Adds a part's gradients to the sums. */
   const add: Trace = (inputs) => {
     const losses = lossesOf(inputs);
     for (const [parameter, gradient] of optimizer.gradients(losses.loss.mul(1 / parts))) {
@@ -120,30 +126,25 @@ function training(task: TrainingTask) {
     }
     return losses;
   };
-  /** Updates the parameters by the last part's gradients and the sums, which begin anew. */
-  const update: Trace = (inputs) => {
-    const losses = lossesOf(inputs);
-    const own = optimizer.gradients(parts === 1 ? losses.loss : losses.loss.mul(1 / parts));
-    const all = new Map(
-      [...own].map(([parameter, gradient]) => [parameter, sums.get(parameter)?.add(gradient) ?? gradient]),
-    );
-    optimizer.apply(clipNorm ? optim.clipGradients(all, clipNorm).gradients : all);
+  const update = () => {
+    apply(new Map([...sums].map(([parameter, sum]) => [parameter, sum.asTensor()])));
     for (const sum of sums.values()) sum.assign(constant(0).broadcast(sum.shape));
-    return losses;
+    return {};
   };
-  return { traces: parts === 1 ? { update } : { update, add }, traced, sums };
+  return { traced, accumulated: { add, update, sums } };
 }
 
-/** The plans of one optimizer step: that of its last part, and of those before where there are several; nothing is allocated. */
+/** The plans of one optimizer step: the whole of it, or that of each part and that of the update; nothing is allocated. */
 export async function planTrainingStep(
   backend: Backend,
   task: TrainingTask,
   batchSize: number,
-): Promise<PlannedStep[]> {
-  const inputs = batchInputs(task, batchSize / (task.parts ?? 1));
-  const planned: PlannedStep[] = [];
-  for (const trace of Object.values(training(task).traces)) planned.push(await planStep(backend, inputs, trace));
-  return planned;
+): Promise<readonly [PlannedStep, ...PlannedStep[]]> {
+  const { parts = 1 } = task;
+  const inputs = batchInputs(task, batchSize / parts);
+  const { whole, accumulated } = training(task);
+  if (!accumulated) return [await planStep(backend, inputs, whole)];
+  return [await planStep(backend, inputs, accumulated.add), await planStep(backend, {}, accumulated.update)];
 }
 
 /** A batch's losses, and which of its parts was the first whose loss is not finite. */
@@ -158,28 +159,27 @@ export async function compileTrainingStep(
   batchSize: number,
   options?: CompileOptions,
 ) {
-  const { traces, traced, sums } = training(task);
+  const { traced, whole, accumulated } = training(task);
   const { parts = 1 } = task;
-  const inputs = batchInputs(task, batchSize / parts);
-  const update = await compile(backend, inputs, traces.update, options);
-  const add = traces.add && (await compile(backend, inputs, traces.add, options));
+  const step = await compile(backend, batchInputs(task, batchSize / parts), whole ?? accumulated.add, options);
+  const update = accumulated && (await compile(backend, {}, accumulated.update, options));
   const run = async (batch: BatchValues): Promise<BatchLosses> => {
     const total = { loss: 0, crossEntropy: 0, dissimilarity: 0 };
     for (let part = 0; part < parts; part++) {
-      const step = add && part < parts - 1 ? add : update;
       const { images, labels } = partOf(batch, part, parts);
       const values = await step({ images, labels });
       for (const name of ["loss", "crossEntropy", "dissimilarity"] as const) total[name] += values[name].item() / parts;
       if (!Number.isFinite(total.loss)) return { ...total, ...traced, badPart: part };
     }
+    await update?.({});
     return { ...total, ...traced };
   };
   const close = () => {
-    update.close();
-    add?.close();
-    for (const sum of sums.values()) sum.close();
+    step.close();
+    update?.close();
+    for (const sum of accumulated?.sums.values() ?? []) sum.close();
   };
-  return { run, plan: update.plan, close };
+  return { run, plan: step.plan, close };
 }
 
 function plainLoss(loss: ReturnType<typeof crossEntropy>) {
