@@ -4,6 +4,9 @@
  * A folder of files, Parquet shards and tar shards differ in how bytes are found; what decodes them needs not know.
  */
 
+/** The greatest label that is believed; a damaged file may hold any number, and each class takes memory. */
+export const GREATEST_LABEL = 999_999;
+
 /** Images of one split as they are stored, and their labels. */
 export interface EncodedImages {
   /** Name in messages and reports, e.g. `imagenet train`. */

@@ -8,14 +8,17 @@
  * Source: Hugging Face's documentation of `datasets.Features`, `Image` and `ClassLabel`; Apache Parquet, "File format".
  */
 
-import type { AsyncBuffer, Compressors, FileMetaData } from "hyparquet";
+import type { AsyncBuffer, ColumnMetaData, Compressors, FileMetaData } from "hyparquet";
+import { GREATEST_LABEL } from "./encoded.ts";
 import { FileReader } from "./file-reader.ts";
+import { type ParquetValue, readColumnChunk } from "./parquet-column.ts";
 
 /** An image of a row group: its bytes, none where the row has no image. */
 export type RowBytes = Uint8Array | undefined;
 
 /** Rows of one group. */
 export interface RowGroup {
+  readonly index: number;
   /** Index of its first row in the shard. */
   readonly start: number;
   readonly rows: number;
@@ -35,9 +38,6 @@ export interface ParquetShard {
   readGroup(group: RowGroup): Promise<RowBytes[]>;
 }
 
-/** Most bytes that a page may have when it is decompressed: hyparquet and most writers count them with 31 bits. */
-const LARGEST_PAGE = 2 ** 31 - 1;
-
 /** Opens the shard at `path` and reads its labels; throws DataError with the offset of what is truncated or damaged. */
 export async function openParquetShard(path: string): Promise<ParquetShard> {
   const file = await FileReader.open(path);
@@ -51,7 +51,7 @@ export async function openParquetShard(path: string): Promise<ParquetShard> {
 
 async function readShard(file: FileReader): Promise<ParquetShard> {
   // Loaded only where there is something to read: with all decompressors it is no small code.
-  const { parquetMetadataAsync, parquetReadObjects } = await import("hyparquet");
+  const { parquetMetadataAsync } = await import("hyparquet");
   const buffer: AsyncBuffer = {
     byteLength: file.size,
     slice: async (start, end = file.size) => (await file.read(start, end - start)).buffer,
@@ -62,38 +62,67 @@ async function readShard(file: FileReader): Promise<ParquetShard> {
   });
   const groups = checkGroups(file, metadata);
   const columns = findColumns(file, metadata);
-  const compressors = await boundedCompressors();
-  const readColumn = async (column: string, start: number, rows: number, offset: number): Promise<unknown[]> => {
-    if (rows === 0) return [];
-    const range = { rowStart: start, rowEnd: start + rows };
-    const options = { file: buffer, metadata, columns: [column], compressors, utf8: false, ...range };
-    const read = await parquetReadObjects(options).catch((error: Error) => {
-      throw file.fault(offset, `rows ${start} to ${start + rows} cannot be read (${error.message})`);
-    });
-    if (read.length !== rows) throw file.fault(offset, `there are ${read.length} rows instead of ${rows}`);
-    return read.map((row) => row[column]);
-  };
+  const readLabels = await columnReader(file, metadata, [columns.label]);
   const labels = new Int32Array(groups.reduce((sum, { rows }) => sum + rows, 0));
-  for (const { start, rows, offset } of groups) {
-    const values = await readColumn(columns.label, start, rows, offset);
-    for (const [row, value] of values.entries()) labels[start + row] = readLabel(file, value, start + row, offset);
+  for (const group of groups) {
+    for (const [row, value] of (await readLabels(group)).entries()) {
+      if (!(Number.isInteger(value) && (value as number) >= -1 && (value as number) <= GREATEST_LABEL)) {
+        throw file.fault(group.offset, `the label of row ${group.start + row} is ${value}, no number of a class`);
+      }
+      labels[group.start + row] = value as number;
+    }
   }
+  const readImages = await columnReader(file, metadata, [columns.image, "bytes"]);
   return {
     file,
     groups,
     labels,
     classNames: columns.classNames,
-    readGroup: async ({ start, rows, offset }) => {
-      const images = await readColumn(columns.image, start, rows, offset);
-      return images.map((image) => (image as { bytes?: RowBytes } | undefined)?.bytes ?? undefined);
-    },
+    readGroup: async (group) => (await readImages(group)) as RowBytes[],
   };
 }
 
-function readLabel(file: FileReader, value: unknown, row: number, offset: number): number {
-  const label = typeof value === "bigint" ? Number(value) : value;
-  if (Number.isInteger(label) && Math.abs(label as number) < 2 ** 31) return label as number;
-  throw file.fault(offset, `the label of row ${row} is ${String(value)}, no whole number`);
+/** Reads one column of any row group; throws DataError with the offset of what is damaged. */
+async function columnReader(
+  file: FileReader,
+  { schema, row_groups: groups }: FileMetaData,
+  path: readonly string[],
+): Promise<(group: RowGroup) => Promise<ParquetValue[]>> {
+  const { parquetHeader } = await import("hyparquet/src/column.js");
+  const { compressors } = (await import("hyparquet-compressors")) as { compressors: Compressors };
+  const elements = path.map((name, depth) => {
+    // A column of one name stands alone; that of two is a member of the struct before it.
+    const from = depth === 0 ? 0 : schema.findIndex((element) => element.name === path[0]);
+    return schema.find((element, at) => at > from && element.name === name)!;
+  });
+  return async ({ index, rows }) => {
+    const column = groups[index].columns.find(
+      ({ meta_data: meta }) => meta?.path_in_schema.join("\0") === path.join("\0"),
+    );
+    const { first, size } = chunkPlace(column?.meta_data);
+    if (!column?.meta_data) throw file.fault(file.size, `row group ${index} has no column ${path.join(".")}`);
+    const bytes = await file.read(first, size);
+    try {
+      return readColumnChunk(bytes, {
+        column: column.meta_data,
+        path: elements,
+        rows,
+        compressors,
+        readHeader: parquetHeader,
+      });
+    } catch (error) {
+      throw file.fault(
+        first,
+        `column ${path.join(".")} of row group ${index} cannot be read (${(error as Error).message})`,
+      );
+    }
+  };
+}
+
+/** Where a column chunk lies in the file; a place before all for one that is not described. */
+function chunkPlace(column: ColumnMetaData | undefined): { first: number; size: number } {
+  const first = Number(column?.dictionary_page_offset ?? 0) || Number(column?.data_page_offset ?? -1);
+  return { first, size: Number(column?.total_compressed_size ?? -1) };
 }
 
 /** The row groups, once their places and sizes are known to lie within the file. */
@@ -102,8 +131,7 @@ function checkGroups(file: FileReader, metadata: FileMetaData): RowGroup[] {
   const groups = (metadata.row_groups ?? []).map((group, index) => {
     const rows = Number(group.num_rows);
     const places = group.columns.map(({ meta_data: column }) => {
-      const first = Number(column?.dictionary_page_offset ?? 0) || Number(column?.data_page_offset ?? -1);
-      const size = Number(column?.total_compressed_size ?? -1);
+      const { first, size } = chunkPlace(column);
       if (!(first >= 4 && size >= 0 && first + size <= file.size)) {
         throw file.fault(first, `row group ${index} has ${size} bytes, and the file ends at ${file.size}`);
       }
@@ -111,7 +139,7 @@ function checkGroups(file: FileReader, metadata: FileMetaData): RowGroup[] {
     });
     // A row takes some bits at least, even of a column that has one value throughout.
     if (!(rows >= 0 && rows <= file.size * 8)) throw file.fault(file.size, `row group ${index} has ${rows} rows`);
-    const read = { start, rows, offset: Math.min(...places, file.size) };
+    const read = { index, start, rows, offset: Math.min(...places, file.size) };
     start += rows;
     return read;
   });
@@ -164,18 +192,4 @@ function readFeatures(text: string | undefined): Record<string, Feature> {
   } catch {
     return {};
   }
-}
-
-/** Decompressors that refuse a page of absurd size before memory is taken for it. */
-async function boundedCompressors(): Promise<Compressors> {
-  const { compressors } = await import("hyparquet-compressors");
-  return Object.fromEntries(
-    Object.entries(compressors as Compressors).map(([codec, decompress]) => [
-      codec,
-      (input: Uint8Array, length: number) => {
-        if (length >= 0 && length <= LARGEST_PAGE) return decompress(input, length);
-        throw new Error(`a page announces ${length} bytes`);
-      },
-    ]),
-  );
 }

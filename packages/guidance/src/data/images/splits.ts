@@ -24,7 +24,7 @@ export function compareNames(a: string, b: string): number {
 }
 
 function surrogatesLast(unit: number): number {
-  return unit >= 0xd800 && unit < 0xe000 ? unit + 0x2000 : unit;
+  return unit >= 0xd800 && unit < 0xe000 ? unit + 0x10000 : unit;
 }
 
 /** An entry of a folder; links are followed. */

@@ -63,11 +63,17 @@ export function tarHeader(name: string, size: number, type = "0"): Buffer {
   header.write(name, 0, 100);
   header.write("0000644\0", 100);
   header.write(size.toString(8).padStart(11, "0"), 124);
-  header.write(`        ${type}`, 148);
+  header.write(type, 156);
   header.write("ustar\x0000", 257);
-  const sum = header.reduce((total, byte) => total + byte, 0);
-  header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
+  repairChecksum(header, 0);
   return header;
+}
+
+/** Gives the header at `offset` of an archive the checksum of its bytes. */
+export function repairChecksum(archive: Buffer, offset: number): void {
+  archive.fill(0x20, offset + 148, offset + 156);
+  const sum = archive.subarray(offset, offset + 512).reduce((total, byte) => total + byte, 0);
+  archive.write(`${sum.toString(8).padStart(6, "0")}\0`, offset + 148);
 }
 
 /** Writes a tar shard as webdataset reads them. */

@@ -9,7 +9,7 @@
 
 import { createHash } from "node:crypto";
 import { DataError } from "../errors.ts";
-import type { EncodedImages } from "./encoded.ts";
+import { type EncodedImages, GREATEST_LABEL } from "./encoded.ts";
 import { FileReader } from "./file-reader.ts";
 import { indexTar, type TarEntry } from "./tar-index.ts";
 
@@ -101,7 +101,7 @@ async function readSamples(shard: FileReader): Promise<Sample[]> {
 
 function readClass(shard: FileReader, { name, offset, size, bytes }: TarEntry): number {
   const text = bytes && new TextDecoder().decode(bytes).trim();
-  if (text && /^(\d{1,9}|-1)$/.test(text)) return Number(text);
+  if (text && /^(\d+|-1)$/.test(text) && Number(text) <= GREATEST_LABEL) return Number(text);
   throw new DataError({
     what: `shard "${shard.path}"`,
     facts: `"${name}" at offset ${offset} ${text === undefined ? `has ${size} bytes` : `holds "${text}"`}`,
