@@ -9,6 +9,7 @@ export * from "./data/idx-folder.ts";
 export * from "./data/images/bad-image.ts";
 export * from "./data/images/decoded-source.ts";
 export * from "./data/images/encoded.ts";
+export * from "./data/images/hub.ts";
 export * from "./data/images/image-folder.ts";
 export * from "./data/images/open.ts";
 export * from "./data/images/parquet-images.ts";

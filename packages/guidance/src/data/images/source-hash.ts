@@ -11,7 +11,7 @@ import { BadImageError } from "./bad-image.ts";
 import type { EncodedImages } from "./encoded.ts";
 
 /** Images whose bytes are part of the hash. */
-const SAMPLES = 16;
+const SAMPLES = 4;
 
 /** Hash of `encoded` and `description`, which names all else that decides what a batch holds. */
 export async function hashEncoded(encoded: EncodedImages, labels: Int32Array, description: unknown): Promise<string> {
