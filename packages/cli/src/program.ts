@@ -4,6 +4,7 @@ import { addBench } from "./commands/bench.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addEval } from "./commands/eval.ts";
 import { addExport } from "./commands/export.ts";
+import { addFetch } from "./commands/fetch.ts";
 import { addImport } from "./commands/import.ts";
 import { addPlan } from "./commands/plan.ts";
 import { addPredict } from "./commands/predict.ts";
@@ -23,6 +24,7 @@ export function buildProgram(): Command {
     .configureOutput({ outputError: (text, write) => write(`${text.trim().replace(/\s*\n\s*/g, " ")}\n`) });
   addTrain(program);
   addEval(program);
+  addFetch(program);
   addImport(program);
   addExport(program);
   addPlan(program);
