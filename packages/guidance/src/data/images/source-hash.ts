@@ -10,15 +10,16 @@ import { createHash } from "node:crypto";
 import { BadImageError } from "./bad-image.ts";
 import type { EncodedImages } from "./encoded.ts";
 
-/** Images whose bytes are part of the hash. */
-const SAMPLES = 4;
+/** Images whose bytes are part of the hash; fewer where a whole group is read for each. */
+const SAMPLES = 16;
+const GROUPED_SAMPLES = 4;
 
 /** Hash of `encoded` and `description`, which names all else that decides what a batch holds. */
 export async function hashEncoded(encoded: EncodedImages, labels: Int32Array, description: unknown): Promise<string> {
   const hash = createHash("sha256");
   hash.update(JSON.stringify([encoded.count, encoded.classNames, encoded.fingerprint ?? null, description]));
   hash.update(labels);
-  const samples = Math.min(SAMPLES, encoded.count);
+  const samples = Math.min(encoded.groups ? GROUPED_SAMPLES : SAMPLES, encoded.count);
   for (let sample = 0; sample < samples; sample++) {
     const bytes = await readOrNone(encoded, Math.floor((sample * encoded.count) / samples));
     hash.update(`${bytes.length} `).update(bytes);
