@@ -60,6 +60,9 @@ export function resizeCrop(pixels: Pixels, plan: ResizePlan, target: Uint8Array,
   }
 }
 
+/** Holds the planes between the passes: memory that is not given back needs not be taken, cleared and collected again. */
+let scratch = new Uint8Array();
+
 /**
  * The first `rows` rows of `source`, resized to the outputs of `weights`, as planes of shape [3, rows, outputs].
  *
@@ -70,7 +73,8 @@ function resizeRows(source: Uint8Array, rowBytes: number, rows: number, weights:
   const { first, counts, values, stride } = weights;
   const width = first.length;
   const size = rows * width;
-  const planes = new Uint8Array(C * size);
+  if (scratch.length < C * size) scratch = new Uint8Array(C * size);
+  const planes = scratch;
   for (let block = 0; block < rows; block += ROW_BLOCK) {
     const end = Math.min(block + ROW_BLOCK, rows);
     for (let place = 0; place < width; place++) {
