@@ -1,7 +1,7 @@
 /** What a training step computes in parts, with clipping and with smoothed targets, against the plain step. */
 import { cpuBackend, Generator, nn, optim } from "@guidance/tensor";
 import { expect, test } from "vitest";
-import { compileTrainingStep, type TrainingTask } from "./step.ts";
+import { compileTrainingStep, partOf, type TrainingTask } from "./step.ts";
 
 const batch = {
   images: Float32Array.from({ length: 8 * 4 }, (_, i) => Math.sin(i + 1)),
@@ -37,6 +37,15 @@ test.each([2, 4])("a batch in %i parts gives the step of the whole batch", async
   const inParts = await trained({ parts });
   expect(inParts.losses).toEqual(close(whole.losses));
   expect(inParts.weights).toEqual(close(whole.weights));
+});
+
+test("parts are cut from plain arrays as from typed ones", () => {
+  const plain = { images: [...batch.images], labels: [...batch.labels] };
+  for (const part of [0, 3]) {
+    const { images, labels } = partOf(batch, part, 4);
+    expect(partOf(plain, part, 4)).toEqual({ images: Array.from(images), labels: Array.from(labels) });
+    expect(images).toHaveLength(8);
+  }
 });
 
 test("parts are clipped together, by the norm of the whole batch", async () => {

@@ -74,7 +74,11 @@ export function partOf({ images, labels }: BatchValues, part: number, parts: num
   if (parts === 1) return { images, labels };
   const cut = (values: ArrayLike<number>) => {
     const size = values.length / parts;
-    return (values as Float32Array).subarray(part * size, (part + 1) * size);
+    const [from, to] = [part * size, (part + 1) * size];
+    // a plain array has no views
+    return ArrayBuffer.isView(values)
+      ? (values as Float32Array).subarray(from, to)
+      : Array.from(values).slice(from, to);
   };
   return { images: cut(images), labels: cut(labels) };
 }
