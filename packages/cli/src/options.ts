@@ -126,12 +126,12 @@ const rows: { readonly [Field in ConfigField]: Row } = {
   ),
   keepTop: integer("--keep-top <n>", "checkpoints kept of the best by validation loss, beside best and last"),
   "student.name": text("--student <name>", "the network to train: deep-fcn, or one of a plugin"),
-  "student.layers": integer("--layers <n>", "its Linear layers"),
-  "student.width": integer("--width <n>", "values in each of its layers"),
-  "student.firstWidth": integer("--first-width <n>", "values in its first layer"),
+  "student.layers": integer("--layers <n>", "the student's Linear layers"),
+  "student.width": integer("--width <n>", "values in each of the student's layers"),
+  "student.firstWidth": integer("--first-width <n>", "values in the student's first layer"),
   "student.dropout": number("--dropout <rate>", "its dropout, from 0 to below 1"),
   "guide.name": text("--guide <name>", "the network that guides: resnet18, or one of a plugin"),
-  "guide.baseWidth": integer("--guide-width <n>", "channels of its first stage"),
+  "guide.baseWidth": integer("--guide-width <n>", "channels of the guide's first stage"),
   "guide.weights": {
     flags: "--guide-weights <file>",
     help: "its weights, a .pth of torch or .safetensors: --guide-steps is ignored then; or none",
@@ -149,7 +149,7 @@ const rows: { readonly [Field in ConfigField]: Row } = {
     "steps after which the student goes on without guide, or never",
     "never",
   ),
-  similarity: text("--similarity <name>", "what makes layers alike: cka, or one of a plugin"),
+  similarity: text("--similarity <name>", "what makes layers alike: cka, rbf-cka, rsa, procrustes, or one of a plugin"),
   alpha: number("--alpha <x>", "weight of the similarity loss"),
   forwards: choice("--forwards <how>", "student forwards a step: one, or the notebook's two", ["single", "notebook"]),
   baseline: yesOrNo("--baseline", "the same student without guide afterwards", "only the student with guide"),
@@ -219,10 +219,11 @@ const dataOption = () =>
     "dataFolder",
   ]);
 
-/** Adds the options of all fields to a command. */
-export function addConfigOptions(command: Command): Command {
+/** Adds the options of fields to a command, of all unless some are named. */
+export function addConfigOptions(command: Command, fields?: readonly ConfigField[]): Command {
   command.addOption(dataOption());
-  for (const { flags, option, no } of configOptions) {
+  for (const { field, flags, option, no } of configOptions) {
+    if (fields && !fields.some((each) => each === field)) continue;
     command.addOption(option);
     if (no !== undefined) command.addOption(new Option(flags.replace("--", "--no-"), no));
   }

@@ -1,6 +1,7 @@
 /** The commands and how they take and refuse arguments. */
 import { Command } from "commander";
 import { addBench } from "./commands/bench.ts";
+import { addCompare } from "./commands/compare.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addEval } from "./commands/eval.ts";
 import { addExport } from "./commands/export.ts";
@@ -27,6 +28,7 @@ export function buildProgram(): Command {
   addFetch(program);
   addImport(program);
   addExport(program);
+  addCompare(program);
   addPlan(program);
   addSummary(program);
   addPredict(program);

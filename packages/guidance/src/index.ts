@@ -1,4 +1,7 @@
 /** Public surface of @guidance/guidance. Re-exports only. */
+export * from "./compare/compare.ts";
+export { comparisonNames, type Estimator, estimators, measureOf } from "./compare/measures.ts";
+export { exactProcrustes, type FeatureMatrix, svcca } from "./compare/principal.ts";
 export * from "./data/batches.ts";
 export * from "./data/cifar.ts";
 export * from "./data/dataset.ts";

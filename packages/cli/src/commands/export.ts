@@ -81,7 +81,7 @@ async function exportRun(folder: string, out: string, { arm = "guided", checkpoi
 }
 
 /** The file with the weights of a run's guide. */
-async function guideFile(folder: string): Promise<string> {
+export async function guideFile(folder: string): Promise<string> {
   const { guides } = await readRun(folder);
   const record = await readGuideRecord(folder);
   if (!record) {

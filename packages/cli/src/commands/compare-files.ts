@@ -1,0 +1,55 @@
+/** The files of a comparison. */
+import { access, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { type Comparison, encodeJson, type JsonValue, RunError, writeFileAtomic } from "@guidance/guidance";
+import sharp from "sharp";
+import { type HeatMap, heatMapSvg } from "../figures/heat-map.ts";
+import type { Facts } from "./compare.ts";
+
+const names = ["compare.svg", "compare.png", "compare.csv", "compare.json"] as const;
+
+/** Throws RunError where one of the files is there already and may not be replaced. */
+export async function checkFiles(folder: string, force = false): Promise<void> {
+  if (force) return;
+  for (const name of names) {
+    const path = join(folder, name);
+    const exists = await access(path).then(
+      () => true,
+      () => false,
+    );
+    if (!exists) continue;
+    throw new RunError({
+      what: "compare",
+      facts: `there is a file "${path}" already`,
+      expected: "a folder without a comparison",
+      hint: "Choose another one, or replace it with --force",
+    });
+  }
+}
+
+/** The result as JSON; numbers that are not finite are strings. */
+export function comparisonJson({ rows, columns, matrix }: Comparison, facts: Facts): string {
+  return encodeJson({ version: 1, ...facts, rows, columns, matrix } as unknown as JsonValue, 2);
+}
+
+/** RFC 4180: names of columns in the first line, those of rows in the first column. */
+export function comparisonCsv({ rows, columns, values }: HeatMap): string {
+  const quote = (text: string) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const lines = [["", ...columns.names], ...values.map((row, i) => [rows.names[i], ...row.map(String)])];
+  return `${lines.map((line) => line.map(quote).join(",")).join("\n")}\n`;
+}
+
+/** Pixels for each unit of the drawing. */
+const SCALE = 2;
+/** Units an inch that sharp draws at unless told. */
+const DENSITY = 72;
+
+export async function writeFiles(folder: string, map: HeatMap, json: string): Promise<void> {
+  const svg = heatMapSvg(map);
+  const png = await sharp(Buffer.from(svg), { density: SCALE * DENSITY })
+    .png()
+    .toBuffer();
+  await mkdir(folder, { recursive: true });
+  const contents = [svg, png, comparisonCsv(map), `${json}\n`];
+  for (const [i, name] of names.entries()) await writeFileAtomic(join(folder, name), contents[i]);
+}

@@ -1,0 +1,218 @@
+/** `guidance compare`: how alike the layers of two networks represent the same images. */
+import {
+  type Comparison,
+  closeSplits,
+  compareNetworks,
+  comparisonNames,
+  type Estimator,
+  estimators,
+  type JsonObject,
+  loadDataset,
+  measureOf,
+  type SourceSplits,
+  type TrainConfig,
+} from "@guidance/guidance";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
+import { type HeatMap, similarityRange } from "../figures/heat-map.ts";
+import { heatMapText, textOptionsOf } from "../figures/heat-text.ts";
+import {
+  addConfigOptions,
+  addSetupOptions,
+  buildConfig,
+  type ConfigField,
+  givenConfigFlags,
+  oneOf,
+  type SetupOptions,
+} from "../options.ts";
+import { importPlugins } from "../plugins.ts";
+import { openScreen } from "../report/screen.ts";
+import { checkFiles, comparisonJson, writeFiles } from "./compare-files.ts";
+import { buildCompared, type Compared, parseCompared, SPECS } from "./compared.ts";
+
+interface Options extends SetupOptions, DeviceOptions {
+  readonly similarity: string;
+  readonly estimator: Estimator;
+  readonly samples?: number;
+  readonly split: keyof SourceSplits;
+  readonly out?: string;
+  readonly force?: boolean;
+  readonly json?: boolean;
+}
+
+/** Settings of a training that matter here: data, and sizes of networks with fresh weights. */
+const fields: readonly ConfigField[] = [
+  "dataset",
+  "dataFolder",
+  "synthetic.channels",
+  "synthetic.height",
+  "synthetic.width",
+  "synthetic.classes",
+  "synthetic.train",
+  "synthetic.validation",
+  "synthetic.test",
+  "images.size",
+  "images.workers",
+  "images.onBad",
+  "classes",
+  "seed",
+  "batchSize",
+  "student.layers",
+  "student.width",
+  "student.firstWidth",
+  "guide.baseWidth",
+];
+
+/** Samples unless given: Gram matrices of a MB. */
+const SAMPLES = 512;
+
+const EXAMPLE = `
+Examples:
+  guidance compare deep-fcn resnet18 --out comparison
+  guidance compare runs/20260131-120000-mnist runs/20260131-120000-mnist:guide --similarity rbf-cka
+  guidance compare resnet18@1 resnet18@2 --estimator minibatch --samples 10000 --batch 64`;
+
+function parseSamples(text: string): number {
+  const samples = Number(text);
+  if (!Number.isInteger(samples) || samples < 2) throw new InvalidArgumentError("Expected a whole number from 2 on.");
+  return samples;
+}
+
+export function addCompare(program: Command): void {
+  const command = addSetupOptions(
+    program
+      .command("compare")
+      .description("print how alike the layers of two networks represent the same images, as a heat map")
+      .argument("<modelA>", `rows: ${SPECS}`)
+      .argument("<modelB>", "columns: the same"),
+  )
+    .option("--similarity <name>", `one of ${comparisonNames().join(", ")}, or of a plugin`, "linear-cka")
+    .addOption(
+      new Option("--estimator <how>", "full: of all samples at once; minibatch: unbiased, over batches of --batch")
+        .argParser(oneOf(estimators))
+        .default("full"),
+    )
+    .option("--samples <n>", `images to compare on (default: ${SAMPLES}, or all)`, parseSamples)
+    .addOption(
+      new Option("--split <split>", "which images: test, validation, train")
+        .argParser(oneOf(["test", "validation", "train"]))
+        .default("test"),
+    )
+    .option("--out <folder>", "where to write compare.svg, .png, .csv and .json")
+    .option("--force", "replace those that are there")
+    .option("--json", "print the result as JSON, and nothing else");
+  addDeviceOptions(addConfigOptions(command, fields));
+  command.option("--debug", "show stacks of errors").addHelpText("after", EXAMPLE);
+  command.action((a: string, b: string, options: Options) => compare([a, b], options, command));
+}
+
+async function compare(specs: readonly [string, string], options: Options, command: Command): Promise<void> {
+  const { similarity, estimator, split, out, json } = options;
+  await importPlugins(options.plugin);
+  measureOf(similarity, estimator);
+  if (out !== undefined) await checkFiles(out, options.force);
+  const compared = [await parseCompared(specs[0]), await parseCompared(specs[1])] as const;
+  const config = withDataOfRun(buildConfig(command, options), compared, command);
+  for (const each of compared) if (each.kind === "run") await importPlugins(each.run.plugins);
+
+  const screen = openScreen(json ? process.stderr : process.stdout);
+  const splits = await loadData(config, (line) => screen.line(line));
+  const { backend, hint } = await open(options).catch(async (error: unknown) => {
+    await closeSplits(splits);
+    throw error;
+  });
+  try {
+    const source = splits[split];
+    const samples = options.samples ?? Math.min(SAMPLES, source.count);
+    const batchSize = givenConfigFlags(command).includes("--batch")
+      ? config.batchSize
+      : Math.min(config.batchSize, samples);
+    const first = await buildCompared(compared[0], config, splits.train);
+    const second = specs[0] === specs[1] ? first : await buildCompared(compared[1], config, splits.train);
+    if (!json) {
+      screen.line(`adapter ${backend.name}`);
+      if (hint !== undefined) screen.line(`hint: ${hint}`);
+    }
+    const comparison = await compareNetworks({
+      backend,
+      networks: [first, second],
+      source,
+      similarity,
+      estimator,
+      samples,
+      batchSize,
+      seed: config.seed,
+      onBatch: (done, total) => {
+        if (!json && total > 1) screen.progress({ label: "compare", done, total, detail: "" });
+      },
+    });
+    screen.close();
+    const facts = {
+      similarity,
+      estimator,
+      samples: comparison.samples,
+      ...(estimator === "minibatch" ? { batch: batchSize } : {}),
+      seed: config.seed,
+      data: source.name,
+      adapter: backend.name,
+      models: specs,
+    };
+    const map = heatMap(comparison, facts);
+    const result = comparisonJson(comparison, facts);
+    if (json) console.log(result);
+    else
+      screen.line(
+        `\n${map.title}\nrows: ${specs[0]}, columns: ${specs[1]}\n\n${heatMapText(map, textOptionsOf(process.stdout))}`,
+      );
+    if (out === undefined) return;
+    await writeFiles(out, map, result);
+    if (!json) screen.line(`\nwrote compare.svg, .png, .csv and .json into ${out}`);
+  } finally {
+    screen.close();
+    await closeSplits(splits);
+    await backend.close();
+  }
+}
+
+/** Images are those of the first run, unless others are named. */
+function withDataOfRun(config: TrainConfig, compared: readonly Compared[], command: Command): TrainConfig {
+  const named = ["dataset", "data", "config"].some((name) => command.getOptionValueSource(name) === "cli");
+  const run = compared.find((each) => each.kind === "run")?.run;
+  if (named || !run) return config;
+  const { dataset, dataFolder, synthetic, images, classes } = run.config;
+  return { ...config, dataset, dataFolder, synthetic, images, classes };
+}
+
+function loadData(config: TrainConfig, say: (line: string) => void): Promise<SourceSplits> {
+  const { dataset, dataFolder, synthetic, seed } = config;
+  const { size, workers, onBad } = config.images;
+  return loadDataset(dataset, {
+    images: { size, ...(workers === null ? {} : { workers }), onBadImage: onBad, seed },
+    say,
+    ...(dataFolder === null ? {} : { folder: dataFolder }),
+    ...(synthetic === null ? {} : { synthetic }),
+  });
+}
+
+/** What a result is of. */
+export type Facts = JsonObject & {
+  readonly similarity: string;
+  readonly samples: number;
+  readonly data: string;
+  readonly models: readonly string[];
+};
+
+function heatMap(
+  { rows, columns, matrix }: Comparison,
+  { similarity, estimator, samples, data, models }: Facts,
+): HeatMap {
+  const names = (layers: Comparison["rows"]) => layers.map(({ name }) => name);
+  return {
+    title: `${similarity} (${estimator}) on ${samples} images of ${data}`,
+    rows: { title: models[0], names: names(rows) },
+    columns: { title: models[1], names: names(columns) },
+    values: matrix,
+    legend: similarity,
+    range: similarityRange(matrix),
+  };
+}

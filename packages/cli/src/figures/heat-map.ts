@@ -1,0 +1,114 @@
+/**
+ * A heat map as SVG: numbers of a matrix as colours, names on both axes, a legend. It stands alone as a file and goes into
+ * a page as it is; without a background, and with text in a grey that is read on white and on black.
+ */
+import { isLight, viridis } from "./viridis.ts";
+
+export interface HeatMapAxis {
+  readonly title: string;
+  readonly names: readonly string[];
+}
+
+export interface HeatMap {
+  readonly title: string;
+  readonly rows: HeatMapAxis;
+  readonly columns: HeatMapAxis;
+  /** Row by row; what is not finite has no colour. */
+  readonly values: readonly (readonly number[])[];
+  /** What the colours stand for. */
+  readonly legend: string;
+  /** The values of the first and the last colour. */
+  readonly range: readonly [low: number, high: number];
+}
+
+/** Contrast of 4.5 to 1 with white and with black (WCAG AA). */
+const TEXT = "#767676";
+const FONT = 11;
+/** Width of a letter of that size, about. */
+const LETTER = 6.5;
+/** Width of a matrix that cells are made for, and what a cell is at least and at most. */
+const [MATRIX, SMALLEST, LARGEST] = [720, 6, 30];
+/** From this size on a cell shows its number. */
+const NUMBERED = 24;
+const GAP = 6;
+
+export const escapeText = (text: string): string =>
+  text
+    .replace(/[<>&"']/g, (letter) => `&#${letter.charCodeAt(0)};`)
+    .replace(/[^\t\n\r -\ud7ff\ue000-\ufffd]/g, "\ufffd");
+
+/** The values of the first and the last colour for similarities: 0 and 1, and lower where some are negative. */
+export function similarityRange(values: HeatMap["values"]): HeatMap["range"] {
+  return [Math.min(0, ...values.flat().filter(Number.isFinite)), 1];
+}
+
+/** The map as an SVG document. Pure: the same data, the same text. */
+export function heatMapSvg({ title, rows, columns, values, legend, range: [low, high] }: HeatMap): string {
+  const most = Math.max(rows.names.length, columns.names.length, 1);
+  const cell = Math.min(LARGEST, Math.max(SMALLEST, Math.floor(MATRIX / most)));
+  const longest = ({ names }: HeatMapAxis) => Math.ceil(LETTER * Math.max(0, ...names.map(({ length }) => length)));
+  const left = GAP + FONT + GAP + longest(rows) + GAP;
+  const top = GAP + 2 * FONT + GAP + FONT + GAP + longest(columns) + GAP;
+  const size = [cell * columns.names.length, cell * rows.names.length];
+  const scale = { x: left + size[0] + 3 * GAP, width: 12, height: Math.max(size[1], 60) };
+  const width = Math.max(
+    scale.x + scale.width + GAP + 6 * LETTER,
+    left + LETTER * Math.max(title.length, columns.title.length, legend.length),
+  );
+  const height = top + scale.height + GAP + 2 * FONT;
+  const write = (x: number, y: number, text: string, more = "") =>
+    `<text x="${round(x)}" y="${round(y)}"${more}>${escapeText(text)}</text>`;
+  const upright = (x: number, y: number) => ` transform="rotate(-90 ${round(x)} ${round(y)})"`;
+  const middle = FONT / 3;
+
+  // names that would overlap are left out
+  const every = Math.ceil((FONT + 1) / cell);
+  const labels = ({ names }: HeatMapAxis, draw: (at: number, name: string) => string) =>
+    names.flatMap((name, i) => (i % every === 0 ? [draw((i + 0.5) * cell, name)] : []));
+  const cells = values.flatMap((row, i) =>
+    row.flatMap((value, j) => {
+      const [x, y] = [left + j * cell, top + i * cell];
+      const known = Number.isFinite(value);
+      const colour = viridis((value - low) / (high - low));
+      const fill = known ? `rgb(${colour.join()})` : "none";
+      const tip = `${rows.names[i]}, ${columns.names[j]}: ${known ? value.toFixed(4) : "not finite"}`;
+      const box = `<rect x="${x}" y="${y}" width="${cell}" height="${cell}" fill="${fill}"><title>${escapeText(tip)}</title></rect>`;
+      if (cell < NUMBERED || !known) return [box];
+      const ink = ` text-anchor="middle" font-size="9" pointer-events="none" fill="${isLight(colour) ? "#000" : "#fff"}"`;
+      return [box, write(x + cell / 2, y + cell / 2 + 3, value.toFixed(2), ink)];
+    }),
+  );
+  const bottom = top + scale.height;
+  const steps = 32;
+  const bar = Array.from({ length: steps }, (_, i) => {
+    const y = top + (scale.height * (steps - 1 - i)) / steps;
+    const colour = viridis((i + 0.5) / steps).join();
+    return `<rect x="${scale.x}" y="${round(y)}" width="${scale.width}" height="${round(scale.height / steps + 0.5)}" fill="rgb(${colour})"/>`;
+  });
+  const tick = (part: number) =>
+    write(
+      scale.x + scale.width + GAP,
+      bottom - part * scale.height + 2 * middle * part,
+      (low + part * (high - low)).toFixed(2),
+    );
+  const turned = [GAP + FONT, top + size[1]] as const;
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${Math.ceil(width)}" height="${Math.ceil(height)}" viewBox="0 0 ${Math.ceil(width)} ${Math.ceil(height)}" font-family="ui-sans-serif, system-ui, sans-serif" font-size="${FONT}" fill="${TEXT}" role="img">`,
+    `<title>${escapeText(title)}</title>`,
+    write(left, GAP + FONT + 2, title, ' font-size="13"'),
+    write(left, GAP + 2 * FONT + GAP + FONT, columns.title),
+    write(...turned, rows.title, upright(...turned)),
+    ...labels(rows, (at, name) => write(left - GAP, top + at + middle, name, ' text-anchor="end"')),
+    ...labels(columns, (at, name) =>
+      write(left + at + middle, top - GAP, name, upright(left + at + middle, top - GAP)),
+    ),
+    ...cells,
+    `<rect x="${left}" y="${top}" width="${size[0]}" height="${size[1]}" fill="none" stroke="${TEXT}"/>`,
+    ...bar,
+    ...[0, 0.5, 1].map(tick),
+    write(left, bottom + GAP + FONT, legend),
+    "</svg>\n",
+  ].join("\n");
+}
+
+const round = (value: number): number => Math.round(100 * value) / 100;
