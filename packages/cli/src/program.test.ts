@@ -122,11 +122,25 @@ test.each([
   [["--dataset", "mnits"], 'Perhaps you meant "mnist"'],
   [["--guide", "resnet81"], 'Perhaps you meant "resnet18"'],
   [["--similarity", "ckaa"], 'Perhaps you meant "cka"'],
+  [["--similarity", "svcca"], /"svcca" has no gradient.*Expected one of cka, linear-cka, rbf-cka, rsa, procrustes/],
   [["--plugin", "absent.ts"], /there is no file ".*absent\.ts"/],
   [["--resume", "absent"], 'there is no folder "absent"'],
   [["--resume", "absent", "--steps", "3", "--name", "x"], "--name, --steps cannot be changed"],
 ])("train %j is refused", async (args, message) => {
   expect(await refusal("train", ...args)).toMatch(message);
+});
+
+test.each([
+  [["deep-fnc", "resnet18"], /no network and no folder "deep-fnc".*Perhaps you meant "deep-fcn"/],
+  [["deep-fcn"], "missing required argument 'modelB'"],
+  [["deep-fcn", "."], /cannot read "config\.json".*Expected the folder of a run/],
+  [["deep-fcn", "resnet18", "--similarity", "rbf"], /no similarity "rbf".*Perhaps you meant "rbf-cka"/],
+  [["deep-fcn", "resnet18", "--similarity", "rsa", "--estimator", "minibatch"], 'no minibatch estimate of "rsa"'],
+  [["deep-fcn", "resnet18", "--estimator", "batches"], "Expected one of full, minibatch."],
+  [["deep-fcn", "resnet18", "--samples", "1"], "Expected a whole number from 2 on."],
+  [["deep-fcn", "resnet18", "--layers", "1"], "option --layers: it is 1. Expected a whole number from 2 to 1000."],
+])("compare %j is refused", async (args, message) => {
+  expect(await refusal("compare", ...args)).toMatch(message);
 });
 
 test("an unknown command is refused with the nearest one", async () => {

@@ -1,0 +1,106 @@
+/** SVCCA and exact Procrustes: their laws, and that Procrustes is what the tensor package computes without singular values. */
+import { compile, cpuBackend, f32, procrustes } from "@guidance/tensor";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { exactProcrustes, type FeatureMatrix, svcca } from "./principal.ts";
+
+interface Case {
+  readonly n: number;
+  readonly x: FeatureMatrix;
+  readonly y: FeatureMatrix;
+}
+
+const element = fc.double({ min: -1, max: 1, noNaN: true });
+const matrix = (n: number, d: number, salt: number) =>
+  fc.array(element, { minLength: n * d, maxLength: n * d }).map(
+    (values): FeatureMatrix => ({
+      data: Float64Array.from(values, (value, i) => value + 2 * Math.sin(salt + i * i)),
+      shape: [n, d],
+    }),
+  );
+const cases: fc.Arbitrary<Case> = fc
+  .constantFrom([3, 4, 2], [8, 5, 5], [16, 1, 12], [7, 20, 3], [12, 30, 40])
+  .chain(([n, d, e]) => fc.record({ n: fc.constant(n), x: matrix(n, d, 1), y: matrix(n, e, 2) }));
+
+const mapped = ({ data, shape }: FeatureMatrix, change: (value: number, i: number) => number): FeatureMatrix => ({
+  shape,
+  data: Float64Array.from(data, change),
+});
+
+/** Neighbouring columns turned into each other, one pair after another. */
+function rotated({ data, shape }: FeatureMatrix): FeatureMatrix {
+  const turned = Float64Array.from(data);
+  const [, d] = shape;
+  for (let a = 0; a + 1 < d; a++) {
+    const [c, s] = [Math.cos(a + 1), Math.sin(a + 1)];
+    for (let row = 0; row < turned.length; row += d) {
+      const [p, q] = [turned[row + a], turned[row + a + 1]];
+      turned[row + a] = c * p - s * q;
+      turned[row + a + 1] = s * p + c * q;
+    }
+  }
+  return { data: turned, shape };
+}
+
+test.each([
+  ["svcca", svcca],
+  ["procrustes", exactProcrustes],
+])(
+  "%s is 1 of features with themselves, symmetric, in [0, 1], and blind to rotation, scale and shift",
+  (_, similarity) => {
+    fc.assert(
+      fc.property(cases, ({ x, y }) => {
+        expect(similarity(x, x)).toBeCloseTo(1, 9);
+        const value = similarity(x, y);
+        expect(value).toBeGreaterThanOrEqual(0);
+        expect(value).toBeLessThanOrEqual(1 + 1e-9);
+        expect(similarity(y, x)).toBeCloseTo(value, 9);
+        expect(similarity(x, rotated(x))).toBeCloseTo(1, 7);
+        expect(
+          similarity(
+            mapped(rotated(x), (value) => -1e10 * value),
+            y,
+          ),
+        ).toBeCloseTo(value, 6);
+        expect(
+          similarity(
+            x,
+            mapped(y, (value) => 1e-12 * value),
+          ),
+        ).toBeCloseTo(value, 6);
+        expect(
+          similarity(
+            mapped(x, (value, i) => value + (i % x.shape[1])),
+            y,
+          ),
+        ).toBeCloseTo(value, 6);
+      }),
+      { seed: 3 },
+    );
+  },
+);
+
+test("without variance they are 0, and NaN where features are not finite", () => {
+  const x = { data: Float32Array.from([1, 2, 3, 5, 8, 13]), shape: [3, 2] };
+  const still = mapped(x, (_, i) => i % 2);
+  const broken = { ...x, data: Float32Array.from([1, Number.NaN, 3, 5, 8, 13]) };
+  for (const similarity of [svcca, exactProcrustes]) {
+    expect([similarity(x, still), similarity(still, x), similarity(still, still)]).toEqual([0, 0, 0]);
+    expect([similarity(x, broken), similarity(broken, still)]).toEqual([Number.NaN, Number.NaN]);
+    expect(() => similarity(x, { data: x.data, shape: [2, 3] })).toThrow("features [n, ...] of the same n samples");
+  }
+});
+
+test("Procrustes by products alone is that by singular values", async () => {
+  const backend = cpuBackend({ precision: "float64", poison: true });
+  await fc.assert(
+    fc.asyncProperty(cases, async ({ n, x, y }) => {
+      await using step = await compile(backend, { x: f32(...x.shape), y: f32(...y.shape) }, ({ x, y }) => ({
+        value: procrustes(x, y),
+      }));
+      const { value } = await step({ x: x.data, y: y.data });
+      expect(Math.abs(value.item() - exactProcrustes(x, y)), `${n} samples`).toBeLessThanOrEqual(1e-6);
+    }),
+    { numRuns: 40, seed: 4 },
+  );
+});
