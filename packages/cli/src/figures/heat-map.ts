@@ -50,12 +50,14 @@ export function heatMapSvg({ title, rows, columns, values, legend, range: [low, 
   const left = GAP + FONT + GAP + longest(rows) + GAP;
   const top = GAP + 2 * FONT + GAP + FONT + GAP + longest(columns) + GAP;
   const size = [cell * columns.names.length, cell * rows.names.length];
-  const scale = { x: left + size[0] + 3 * GAP, width: 12, height: Math.max(size[1], 60) };
+  // the title of the rows is written upwards from the bottom, and has to fit
+  const bottom = top + Math.max(size[1], 60, Math.ceil(LETTER * rows.title.length) - top);
+  const scale = { x: left + size[0] + 3 * GAP, width: 12, height: bottom - top };
   const width = Math.max(
     scale.x + scale.width + GAP + 6 * LETTER,
     left + LETTER * Math.max(title.length, columns.title.length, legend.length),
   );
-  const height = top + scale.height + GAP + 2 * FONT;
+  const height = bottom + GAP + 2 * FONT;
   const write = (x: number, y: number, text: string, more = "") =>
     `<text x="${round(x)}" y="${round(y)}"${more}>${escapeText(text)}</text>`;
   const upright = (x: number, y: number) => ` transform="rotate(-90 ${round(x)} ${round(y)})"`;
@@ -78,7 +80,6 @@ export function heatMapSvg({ title, rows, columns, values, legend, range: [low, 
       return [box, write(x + cell / 2, y + cell / 2 + 3, value.toFixed(2), ink)];
     }),
   );
-  const bottom = top + scale.height;
   const steps = 32;
   const bar = Array.from({ length: steps }, (_, i) => {
     const y = top + (scale.height * (steps - 1 - i)) / steps;
@@ -91,7 +92,7 @@ export function heatMapSvg({ title, rows, columns, values, legend, range: [low, 
       bottom - part * scale.height + 2 * middle * part,
       (low + part * (high - low)).toFixed(2),
     );
-  const turned = [GAP + FONT, top + size[1]] as const;
+  const turned = [GAP + FONT, bottom] as const;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${Math.ceil(width)}" height="${Math.ceil(height)}" viewBox="0 0 ${Math.ceil(width)} ${Math.ceil(height)}" font-family="ui-sans-serif, system-ui, sans-serif" font-size="${FONT}" fill="${TEXT}" role="img">`,
     `<title>${escapeText(title)}</title>`,
