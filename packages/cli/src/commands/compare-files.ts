@@ -1,10 +1,40 @@
-/** The files of a comparison. */
+/** What shows a comparison: a heat map, and the files. */
 import { access, mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type Comparison, encodeJson, type JsonValue, RunError, writeFileAtomic } from "@guidance/guidance";
+import {
+  type Comparison,
+  encodeJson,
+  type JsonObject,
+  type JsonValue,
+  RunError,
+  writeFileAtomic,
+} from "@guidance/guidance";
 import sharp from "sharp";
-import { type HeatMap, heatMapSvg } from "../figures/heat-map.ts";
-import type { Facts } from "./compare.ts";
+import { type HeatMap, heatMapSvg, similarityRange } from "../figures/heat-map.ts";
+
+/** What a result is of. */
+export type Facts = JsonObject & {
+  readonly similarity: string;
+  readonly samples: number;
+  readonly data: string;
+  readonly models: readonly string[];
+};
+
+/** The comparison as a heat map. */
+export function comparisonMap(
+  { rows, columns, matrix }: Comparison,
+  { similarity, estimator, samples, data, models }: Facts,
+): HeatMap {
+  const names = (layers: Comparison["rows"]) => layers.map(({ name }) => name);
+  return {
+    title: `${similarity} (${estimator}) on ${samples} images of ${data}`,
+    rows: { title: models[0], names: names(rows) },
+    columns: { title: models[1], names: names(columns) },
+    values: matrix,
+    legend: similarity,
+    range: similarityRange(matrix),
+  };
+}
 
 const names = ["compare.svg", "compare.png", "compare.csv", "compare.json"] as const;
 

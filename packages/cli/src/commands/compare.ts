@@ -1,12 +1,10 @@
 /** `guidance compare`: how alike the layers of two networks represent the same images. */
 import {
-  type Comparison,
   closeSplits,
   compareNetworks,
   comparisonNames,
   type Estimator,
   estimators,
-  type JsonObject,
   loadDataset,
   measureOf,
   type SourceSplits,
@@ -14,7 +12,6 @@ import {
 } from "@guidance/guidance";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
-import { type HeatMap, similarityRange } from "../figures/heat-map.ts";
 import { heatMapText, textOptionsOf } from "../figures/heat-text.ts";
 import {
   addConfigOptions,
@@ -27,7 +24,7 @@ import {
 } from "../options.ts";
 import { importPlugins } from "../plugins.ts";
 import { openScreen } from "../report/screen.ts";
-import { checkFiles, comparisonJson, writeFiles } from "./compare-files.ts";
+import { checkFiles, comparisonJson, comparisonMap, writeFiles } from "./compare-files.ts";
 import { buildCompared, type Compared, parseCompared, SPECS } from "./compared.ts";
 
 interface Options extends SetupOptions, DeviceOptions {
@@ -157,7 +154,7 @@ async function compare(specs: readonly [string, string], options: Options, comma
       adapter: backend.name,
       models: specs,
     };
-    const map = heatMap(comparison, facts);
+    const map = comparisonMap(comparison, facts);
     const result = comparisonJson(comparison, facts);
     if (json) console.log(result);
     else
@@ -192,27 +189,4 @@ function loadData(config: TrainConfig, say: (line: string) => void): Promise<Sou
     ...(dataFolder === null ? {} : { folder: dataFolder }),
     ...(synthetic === null ? {} : { synthetic }),
   });
-}
-
-/** What a result is of. */
-export type Facts = JsonObject & {
-  readonly similarity: string;
-  readonly samples: number;
-  readonly data: string;
-  readonly models: readonly string[];
-};
-
-function heatMap(
-  { rows, columns, matrix }: Comparison,
-  { similarity, estimator, samples, data, models }: Facts,
-): HeatMap {
-  const names = (layers: Comparison["rows"]) => layers.map(({ name }) => name);
-  return {
-    title: `${similarity} (${estimator}) on ${samples} images of ${data}`,
-    rows: { title: models[0], names: names(rows) },
-    columns: { title: models[1], names: names(columns) },
-    values: matrix,
-    legend: similarity,
-    range: similarityRange(matrix),
-  };
 }

@@ -26,7 +26,7 @@ const deep: ComparedNetwork = {
 };
 const guide: ComparedNetwork = {
   name: "guide",
-  model: new ResNet18({ channels: 1, baseWidth: 2, classes: 4, generator: new Generator(2) }),
+  model: new ResNet18({ channels: 1, baseWidth: 2, classes: 4, generator: new Generator(2) }).named("guide"),
   input,
 };
 afterAll(() => {
@@ -71,6 +71,7 @@ test("layers are those of observe, and modes are left as they were", async () =>
   const { rows, columns, matrix, samples } = await compare();
   expect(rows.map(({ name }) => name)).toEqual(["Linear_0", "Linear_1", "Linear_2"]);
   expect(rows[1].path).toBe("intermediate_layers.0.0");
+  expect(columns[1].path).toBe("layer1.0.conv1");
   expect([columns[0].name, columns.at(-1)?.name]).toEqual(["Conv2d_0", "AdaptiveAvgPool2d_20"]);
   expect([matrix.length, matrix[0].length, samples]).toEqual([3, columns.length, 32]);
   expect(deep.model.training).toBe(true);

@@ -120,7 +120,7 @@ async function pairsComparer(
       compile(backend, { images: imageSpec(a.input, batchSize) }, ({ images }) => {
         const rows = observedLayers(a, images);
         const columns = a === b ? rows : observedLayers(b, images);
-        layers = { rows: describeLayers(rows), columns: describeLayers(columns) };
+        layers = { rows: describeLayers(a, rows), columns: describeLayers(b, columns) };
         const pairs = rows.flatMap((row, i) =>
           columns.map((column, j) => [`${i},${j}`, similarity(row.tensor, column.tensor)] as const),
         );

@@ -32,8 +32,11 @@ export function observedLayers({ name, model, input }: ComparedNetwork, images: 
   });
 }
 
-export const describeLayers = (features: readonly Feature[]): ComparedLayer[] =>
-  features.map(({ name, path }) => ({ name, path }));
+/** Names of layers, and their paths below the network. */
+export function describeLayers({ model }: ComparedNetwork, features: readonly Feature[]): ComparedLayer[] {
+  const root = `${model.path}.`;
+  return features.map(({ name, path }) => ({ name, path: path.startsWith(root) ? path.slice(root.length) : path }));
+}
 
 /** Compiles `represent` of every layer of a network in evaluation mode. */
 export async function compileLayers(
@@ -46,7 +49,7 @@ export async function compileLayers(
   const step = await inEvaluation(network.model, () =>
     compile(backend, { images: imageSpec(network.input, batchSize) }, ({ images }) => {
       const features = observedLayers(network, images);
-      layers = describeLayers(features);
+      layers = describeLayers(network, features);
       return Object.fromEntries(features.map(({ tensor }, i) => [String(i), represent(tensor)]));
     }),
   ).catch(explainLimit);
