@@ -42,7 +42,7 @@ const student = (name: string): Partial<TrainConfig> => ({ student: { ...smallCo
 const refused: [string, Partial<TrainConfig>, RegExp][] = [
   ["an unknown data set", { dataset: "sinthetic" }, /no data set "sinthetic".*Perhaps you meant "synthetic"/],
   ["an unknown student", student("deep-fnc"), /no student "deep-fnc".*Perhaps you meant "deep-fcn"/],
-  ["an unknown similarity", { similarity: "rsa" }, /no similarity "rsa".*Expected one of cka, matrix/],
+  ["an unknown similarity", { similarity: "cca" }, /no similarity "cca".*Expected one of cka, .*, matrix/],
   ["a batch larger than the data", { batchSize: 41 }, /it has 41 images and "synthetic train" has 40.*at most 40/],
   ["the guide's too", { guide: { ...smallConfig.guide, batchSize: 64 } }, /guide's batch: it has 64 images/],
   ["a last batch of one", { batchSize: 13, lastBatch: "keep" }, /the last batch keeps one, which has no variance/],
