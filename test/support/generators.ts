@@ -39,6 +39,8 @@ import {
 export interface OpCase {
   /** Whether a derivative exists here: false where arguments may tie. */
   readonly smooth?: boolean;
+  /** Whether tensors of half precision come up, which not every device has. */
+  readonly halves?: boolean;
   readonly inputs: readonly CaseInput[];
   apply(inputs: readonly Tensor[]): Tensor;
 }
@@ -49,6 +51,11 @@ function applyOp<Attrs>(op: OpDefinition<Attrs>, attrs: Attrs): OpCase["apply"] 
 }
 
 // -- elementwise -------------------------------------------------------------------------------------------------------
+
+/** Floats between the halves, beyond them, and of less than their full precision: rounding has no slope. */
+const rounded: Draw = { ...floats(-3, 3), ties: true };
+const overflowing: Draw = { dtype: "f32", ties: true, value: (random) => (random % 140_001) - 70_000 };
+const tiny: Draw = { dtype: "f32", ties: true, value: (random) => ((random % 4001) - 2000) * 2 ** -26 };
 
 /** The arguments of every elementwise op, in a variant for each dtype it accepts and more where ranges matter. */
 const elementwiseDraws: { readonly [Name in ElementwiseName]: readonly (readonly Draw[])[] } = {
@@ -135,6 +142,7 @@ const elementwiseDraws: { readonly [Name in ElementwiseName]: readonly (readonly
   ],
   randomBits: [[0, 1, 2, 3].map(() => integers("u32", 0, 2 ** 32 - 2))],
   castF32: [[signed], [integers("i32", -9, 9)], [integers("u32", 0, 9)], [flags]],
+  castF16: [[rounded], [overflowing], [tiny]],
   castI32: [[signed], [integers("u32", 0, 9)], [flags]],
   castU32: [[floats(0, 5)], [integers("i32", 0, 9)], [flags]],
 };
@@ -143,10 +151,12 @@ const elementwiseDraws: { readonly [Name in ElementwiseName]: readonly (readonly
 export function elementwiseCase(name: ElementwiseName, shape: readonly number[], seed: number): OpCase {
   const variants = elementwiseDraws[name];
   const draws = variants[seed % variants.length];
+  const apply = applyOp(elementwiseOps[name], undefined);
   return {
     smooth: !draws.some(({ ties }) => ties),
     inputs: draws.map((draw, i) => caseInput(shape, draw, seed + 7919 * i)),
-    apply: applyOp(elementwiseOps[name], undefined),
+    // halves stay inside a step
+    ...(name === "castF16" ? { halves: true, apply: (inputs) => apply(inputs).cast("f32") } : { apply }),
   };
 }
 
@@ -348,12 +358,29 @@ export const coreCases: { readonly [Name in CoreName]: fc.Arbitrary<OpCase> } = 
   ),
 };
 
+/** The same cases with some of the f32 arguments stored in half precision. */
+const withHalves = (cases: fc.Arbitrary<OpCase>): fc.Arbitrary<OpCase> =>
+  fc.tuple(cases, fc.integer({ min: 1, max: 3 })).map(([{ inputs, apply }, chosen]) => ({
+    smooth: false,
+    halves: true,
+    inputs,
+    apply: (given) => {
+      const result = apply(given.map((x, i) => (x.dtype === "f32" && (chosen >> i) & 1 ? x.cast("f16") : x)));
+      return result.dtype === "f16" ? result.cast("f32") : result;
+    },
+  }));
+
+/** Ops that read halves as they are. */
+const halfReaders = { ...movementCases, ...coreCases } as Record<string, fc.Arbitrary<OpCase>>;
+for (const name of ["pad", "poolScatter"]) delete halfReaders[name];
+
 /** Every op's cases by name. */
 export const allCases: ReadonlyMap<string, fc.Arbitrary<OpCase>> = new Map([
   ...elementwiseNames.map((name) => [name, elementwiseCases(name)] as const),
   ...Object.entries(reductionCases),
   ...Object.entries(movementCases),
   ...Object.entries(coreCases),
+  ...Object.entries(halfReaders).map(([name, cases]) => [`${name} of halves`, withHalves(cases)] as const),
 ]);
 
 /** Uses of ops on more elements than one dispatch dimension of 65,535 workgroups reaches with 64 threads each. */

@@ -141,10 +141,10 @@ export abstract class Operand {
   detach(): Tensor {
     return elementwise("detach", this);
   }
-  /** Conversion of the element type, the only thing u8 is for; float to integer truncates. */
-  cast(dtype: "f32" | "i32" | "u32"): Tensor {
+  /** Conversion of the element type, the only thing u8 is for; float to integer truncates, f32 to f16 rounds. */
+  cast(dtype: "f32" | "f16" | "i32" | "u32"): Tensor {
     if (this.dtype === dtype) return this.asTensor();
-    return elementwise(({ f32: "castF32", i32: "castI32", u32: "castU32" } as const)[dtype], this);
+    return elementwise(({ f32: "castF32", f16: "castF16", i32: "castI32", u32: "castU32" } as const)[dtype], this);
   }
 
   // -- reductions: reduced axes disappear -------------------------------------------------------------
@@ -282,6 +282,11 @@ export class Tensor extends Operand {
   override toString(): string {
     return `Tensor ${this.dtype}${formatShape(this.shape)} ${this.op.name}${this.layer ? ` in "${this.layer}"` : ""}`;
   }
+}
+
+/** Whether a tensor is the f32 values of an f16 tensor, which whoever reads it can read instead. */
+export function isWidening({ op, inputs }: Tensor): boolean {
+  return op.name === "castF32" && inputs[0].dtype === "f16";
 }
 
 /** Runs `body`; an error of this package that has no place yet gets the layer path and the user's call site. */

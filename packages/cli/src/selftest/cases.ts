@@ -73,6 +73,7 @@ const domains: { readonly [Name in ElementwiseName]: readonly Domain[] } = {
   where: [flags, signed, signed],
   randomBits: [bits, bits, bits, bits],
   castF32: [whole],
+  castF16: [signed],
   castI32: [signed],
   castU32: [floats(0, 9)],
 };

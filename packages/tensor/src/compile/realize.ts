@@ -6,7 +6,7 @@
  */
 import type { ElementwiseName } from "../ops/elementwise.ts";
 import { elementCount } from "../shape.ts";
-import type { Tensor } from "../tensor.ts";
+import { isWidening, type Tensor } from "../tensor.ts";
 import { axisCoordinates, inputCoordinates } from "./coordinates.ts";
 import { type Graph, roots, topological } from "./graph.ts";
 
@@ -115,7 +115,8 @@ function afterEpilogue(core: Tensor, users: ReadonlyMap<Tensor, readonly Tensor[
     const [user, ...others] = users.get(tensor) ?? [];
     if (!user || others.length > 0 || user.size !== core.size) break;
     if (user.op.family === "elementwise") {
-      last = user;
+      // halves are what is stored: readers widen them for nothing
+      if (!isWidening(user)) last = user;
       length++;
     } else if (user.op.name !== "reshape") break;
     tensor = user;

@@ -7,13 +7,13 @@
 import type { DType, Precision } from "../dtype.ts";
 import { exactJson } from "../exact-json.ts";
 import type { ElementwiseName } from "../ops/elementwise.ts";
-import { coreOps, elementwiseOps, elementwiseRows, leaves, movements } from "../ops/index.ts";
+import { type CoreName, coreOps, elementwiseOps, elementwiseRows, leaves, movements } from "../ops/index.ts";
 import type { ConstantAttrs } from "../ops/leaf.ts";
 import type { MatmulAttrs } from "../ops/matmul.ts";
 import type { TransposeAttrs } from "../ops/movement.ts";
 import { withLayer, withoutSites } from "../scope.ts";
 import { sameShape } from "../shape.ts";
-import { create, type Tensor } from "../tensor.ts";
+import { create, isWidening, type Tensor } from "../tensor.ts";
 import { type Graph, mapGraph, topological } from "./graph.ts";
 
 /** The constant a tensor is everywhere, or undefined. */
@@ -49,6 +49,7 @@ function simplifyElementwise(tensor: Tensor, inputs: readonly Tensor[], precisio
     if (condition) return condition.value ? b : c;
   }
   if (name === "castF32" && a.dtype === "f32") return a;
+  if (name === "castF16" && isWidening(a)) return a.inputs[0];
   const constants = inputs.map(constantOf);
   const plain = constants.every((attrs) => attrs && attrs.float64 === undefined);
   const integerSafe = tensor.dtype === "f32" || tensor.dtype === "bool";
@@ -68,8 +69,25 @@ function swapsLastTwo({ op, attrs }: Tensor): boolean {
   return rank >= 2 && axes.every((axis, i) => axis === (i === rank - 1 ? rank - 2 : i === rank - 2 ? rank - 1 : i));
 }
 
+/** Ops that take f16 for f32 operands. */
+const readsHalves: ReadonlySet<string> = new Set<CoreName>([
+  "matmul",
+  "conv2d",
+  "conv2dInputGrad",
+  "conv2dWeightGrad",
+  "maxPool2dIndex",
+  "poolGather",
+]);
+
 function simplifyOne(tensor: Tensor, inputs: readonly Tensor[], precision: Precision): Tensor | undefined {
   const [x] = inputs;
+  // a movement passes what is stored, and a product reads it as it is
+  if (tensor.op.family === "movement" && isWidening(x)) return create(tensor.op, [x.inputs[0]], tensor.attrs).cast("f32");
+  if (readsHalves.has(tensor.op.name) && inputs.some(isWidening)) {
+    const operands = inputs.map((input) => (isWidening(input) ? input.inputs[0] : input));
+    const narrow = create(tensor.op, operands, tensor.attrs);
+    return simplifyOne(narrow, operands, precision) ?? narrow;
+  }
   switch (tensor.op.name) {
     case "reshape": {
       const base = x.op.name === "reshape" ? x.inputs[0] : x;

@@ -5,6 +5,7 @@
  */
 import type { DType, TensorType, TypedArray } from "../dtype.ts";
 import { formatShape, ShapeError } from "../errors.ts";
+import { roundToHalf } from "../half.ts";
 import { threefry2x32 } from "../random.ts";
 import { elementCount, sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
@@ -162,7 +163,16 @@ const rows = {
     accepts: [EVERY],
     result: float,
     evaluate: (x) => x,
-    vjp: (grad, [x]) => [x.dtype === "f32" ? grad : null],
+    // the gradient of an f16 tensor is f32: it is rounded where the tensor itself was
+    vjp: (grad, [x]) => [x.dtype === "f32" || x.dtype === "f16" ? grad : null],
+  },
+  /** Rounds to half precision, and stores 16 bits; its gradient is stored alike. */
+  castF16: {
+    arity: 1,
+    accepts: [FLOATS],
+    result: () => "f16",
+    evaluate: roundToHalf,
+    vjp: (grad) => [grad.cast("f16").cast("f32")],
   },
   castI32: flat(EVERY, Math.trunc, () => "i32"),
   castU32: flat(EVERY, Math.trunc, () => "u32"),
