@@ -13,7 +13,7 @@ import type { MatmulAttrs } from "../ops/matmul.ts";
 import type { TransposeAttrs } from "../ops/movement.ts";
 import { withLayer, withoutSites } from "../scope.ts";
 import { sameShape } from "../shape.ts";
-import { create, isWidening, type Tensor } from "../tensor.ts";
+import { create, holdsHalves, isWidening, type Tensor } from "../tensor.ts";
 import { type Graph, mapGraph, topological } from "./graph.ts";
 
 /** The constant a tensor is everywhere, or undefined. */
@@ -82,7 +82,8 @@ const readsHalves: ReadonlySet<string> = new Set<CoreName>([
 function simplifyOne(tensor: Tensor, inputs: readonly Tensor[], precision: Precision): Tensor | undefined {
   const [x] = inputs;
   // a movement passes what is stored, and a product reads it as it is
-  if (tensor.op.family === "movement" && isWidening(x)) return create(tensor.op, [x.inputs[0]], tensor.attrs).cast("f32");
+  if (tensor.op.family === "movement" && isWidening(x))
+    return create(tensor.op, [x.inputs[0]], tensor.attrs).cast("f32");
   if (readsHalves.has(tensor.op.name) && inputs.some(isWidening)) {
     const operands = inputs.map((input) => (isWidening(input) ? input.inputs[0] : input));
     const narrow = create(tensor.op, operands, tensor.attrs);
@@ -180,7 +181,12 @@ function rewrite(
       // made anew even when unchanged, so that ids keep following the program's order
       return inputs.length === 0 ? tensor : create(tensor.op, inputs, tensor.attrs);
     });
-    replacement.set(tensor, share(result));
+    const shared = share(result);
+    replacement.set(tensor, shared);
+    // values that f16 holds exactly are read from there from now on, and not stored twice
+    if (shared.op.name === "castF16" && holdsHalves(shared.inputs[0])) {
+      replacement.set(tensor.inputs[0], share(withLayer(tensor.layer, () => shared.cast("f32"))));
+    }
   }
   return mapGraph(graph, (tensor) => replacement.get(tensor) ?? tensor);
 }

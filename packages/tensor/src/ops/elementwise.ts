@@ -10,6 +10,7 @@ import { threefry2x32 } from "../random.ts";
 import { elementCount, sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { where } from "../tensor.ts";
+import { currentTrace } from "../trace.ts";
 import { EVERY, FLAGS, FLOATS, NUMBERS, requireDTypes, SIGNED, STORED, UNSIGNED } from "./accept.ts";
 import type { OpDefinition } from "./define.ts";
 import { erf } from "./erf.ts";
@@ -172,7 +173,11 @@ const rows = {
     accepts: [FLOATS],
     result: () => "f16",
     evaluate: roundToHalf,
-    vjp: (grad) => [grad.cast("f16").cast("f32")],
+    vjp: (grad) => {
+      const half = grad.cast("f16");
+      currentTrace()?.halves.push(half);
+      return [half.cast("f32")];
+    },
   },
   castI32: flat(EVERY, Math.trunc, () => "i32"),
   castU32: flat(EVERY, Math.trunc, () => "u32"),

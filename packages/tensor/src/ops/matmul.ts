@@ -32,7 +32,11 @@ export function matmulSizes([a, b]: readonly TensorType[], { transposeA, transpo
     N: transposeB ? other[0] : other[1],
   };
   const fits = (rank === 2 || rank === 3) && b.shape.length === rank && (rank === 2 || b.shape[0] === a.shape[0]);
-  if (!fits || (transposeB ? other[1] : other[0]) !== sizes.K || ![a, b].every(({ dtype }) => OPERANDS.includes(dtype))) {
+  if (
+    !fits ||
+    (transposeB ? other[1] : other[0]) !== sizes.K ||
+    ![a, b].every(({ dtype }) => OPERANDS.includes(dtype))
+  ) {
     const mark = (type: TensorType, transposed: boolean) =>
       `${formatShape(type.shape)}${type.dtype === "f32" ? "" : ` ${type.dtype}`}${transposed ? " (transposed)" : ""}`;
     throw new ShapeError({
