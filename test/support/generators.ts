@@ -27,23 +27,19 @@ import {
   integers,
   mix,
   other,
+  overflowing,
   positive,
+  rounded,
   seeds,
   shapes,
   signed,
+  tiny,
   wide,
   wideUnsigned,
 } from "./draws.ts";
+import { type OpCase, withHalves } from "./op-case.ts";
 
-/** One random use of an op. */
-export interface OpCase {
-  /** Whether a derivative exists here: false where arguments may tie. */
-  readonly smooth?: boolean;
-  /** Whether tensors of half precision come up, which not every device has. */
-  readonly halves?: boolean;
-  readonly inputs: readonly CaseInput[];
-  apply(inputs: readonly Tensor[]): Tensor;
-}
+export type { OpCase } from "./op-case.ts";
 
 /** The same op on tensors it was not written with. */
 function applyOp<Attrs>(op: OpDefinition<Attrs>, attrs: Attrs): OpCase["apply"] {
@@ -51,11 +47,6 @@ function applyOp<Attrs>(op: OpDefinition<Attrs>, attrs: Attrs): OpCase["apply"] 
 }
 
 // -- elementwise -------------------------------------------------------------------------------------------------------
-
-/** Floats between the halves, beyond them, and of less than their full precision: rounding has no slope. */
-const rounded: Draw = { ...floats(-3, 3), ties: true };
-const overflowing: Draw = { dtype: "f32", ties: true, value: (random) => (random % 140_001) - 70_000 };
-const tiny: Draw = { dtype: "f32", ties: true, value: (random) => ((random % 4001) - 2000) * 2 ** -26 };
 
 /** The arguments of every elementwise op, in a variant for each dtype it accepts and more where ranges matter. */
 const elementwiseDraws: { readonly [Name in ElementwiseName]: readonly (readonly Draw[])[] } = {
@@ -357,18 +348,6 @@ export const coreCases: { readonly [Name in CoreName]: fc.Arbitrary<OpCase> } = 
     ),
   ),
 };
-
-/** The same cases with some of the f32 arguments stored in half precision. */
-const withHalves = (cases: fc.Arbitrary<OpCase>): fc.Arbitrary<OpCase> =>
-  fc.tuple(cases, fc.integer({ min: 1, max: 3 })).map(([{ inputs, apply }, chosen]) => ({
-    smooth: false,
-    halves: true,
-    inputs,
-    apply: (given) => {
-      const result = apply(given.map((x, i) => (x.dtype === "f32" && (chosen >> i) & 1 ? x.cast("f16") : x)));
-      return result.dtype === "f16" ? result.cast("f32") : result;
-    },
-  }));
 
 /** Ops that read halves as they are. */
 const halfReaders = { ...movementCases, ...coreCases } as Record<string, fc.Arbitrary<OpCase>>;

@@ -4,9 +4,11 @@
  * epilogue, when many use it and it is dear, when a broadcast would repeat its work, or when a kernel would read too
  * many buffers.
  */
+
+import { isWidening } from "../half-tensors.ts";
 import type { ElementwiseName } from "../ops/elementwise.ts";
 import { elementCount } from "../shape.ts";
-import { isWidening, type Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor.ts";
 import { axisCoordinates, inputCoordinates } from "./coordinates.ts";
 import { type Graph, roots, topological } from "./graph.ts";
 

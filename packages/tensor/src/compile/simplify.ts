@@ -6,6 +6,7 @@
 
 import type { DType, Precision } from "../dtype.ts";
 import { exactJson } from "../exact-json.ts";
+import { holdsHalves, isWidening } from "../half-tensors.ts";
 import type { ElementwiseName } from "../ops/elementwise.ts";
 import { type CoreName, coreOps, elementwiseOps, elementwiseRows, leaves, movements } from "../ops/index.ts";
 import type { ConstantAttrs } from "../ops/leaf.ts";
@@ -13,7 +14,7 @@ import type { MatmulAttrs } from "../ops/matmul.ts";
 import type { TransposeAttrs } from "../ops/movement.ts";
 import { withLayer, withoutSites } from "../scope.ts";
 import { sameShape } from "../shape.ts";
-import { create, holdsHalves, isWidening, type Tensor } from "../tensor.ts";
+import { create, type Tensor } from "../tensor.ts";
 import { type Graph, mapGraph, topological } from "./graph.ts";
 
 /** The constant a tensor is everywhere, or undefined. */

@@ -1,6 +1,8 @@
 /** Half precision for a network's activations: what its layers hand on is stored in 16 bits, all arithmetic stays f32. */
+
+import { holdsHalves } from "../half-tensors.ts";
 import { withGradient } from "../ops/custom.ts";
-import { holdsHalves, Tensor } from "../tensor.ts";
+import { Tensor } from "../tensor.ts";
 import type { ForwardHook, Module } from "./module.ts";
 
 const prepared = new WeakSet<Module<unknown>>();
