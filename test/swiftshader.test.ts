@@ -2,7 +2,7 @@
 // runs in a process of its own, so hiding the drivers here, before Dawn first looks for them, hides them from no other.
 
 import { openBackend, type WebGpuBackend } from "@guidance/shaders";
-import { cpuBackend } from "@guidance/tensor";
+import { compile, cpuBackend, f32 } from "@guidance/tensor";
 import { afterAll, describe, expect, test } from "vitest";
 import { trainSmallNetwork } from "./support/small-network.ts";
 import { openTier } from "./support/tiers.ts";
@@ -31,6 +31,11 @@ describe.skipIf(!backend)("without a Vulkan driver", () => {
     expect(reference.at(-1)).toBeLessThan(reference[0]);
     expect(losses).toHaveLength(5);
     for (const [step, loss] of losses.entries()) expect(loss).toBeCloseTo(reference[step], 3);
+  });
+
+  test("half precision, which it lacks, is refused with what to do", async () => {
+    const compiling = compile(backend!, { x: f32(2) }, ({ x }) => ({ y: x.cast("f16").cast("f32") }));
+    await expect(compiling).rejects.toThrow(/f16\[2\] castF16.*has no shader-f16.*Compute in float32/s);
   });
 
   test("the choice comes with what would be faster, and leaves the environment as it was", () => {

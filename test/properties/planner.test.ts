@@ -123,7 +123,7 @@ describe("a plan of a random program", () => {
 
   it("has buffers that hold their values", async () => {
     const elements = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
-    const bytes = (dtype: string) => (dtype === "f32" ? 8 : 4);
+    const bytes = (dtype: string) => ({ f32: 8, f16: 2 })[dtype] ?? 4;
     await property(({ plan }) => {
       for (const { kernel, inputs, outputs } of plan.calls) {
         const types = [...kernel.inputs, ...kernel.outputs.map(({ type }) => type)];

@@ -1,6 +1,6 @@
 // Conformance: every op on random shapes (ragged, with ones, empty, large), on one backend, against its `reference`.
 
-import { type Backend, compile, type InputSpec } from "@guidance/tensor";
+import { type Backend, compile, type InputSpec, LimitError } from "@guidance/tensor";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { allCases, largeCases, type OpCase } from "./generators.ts";
@@ -16,7 +16,7 @@ export interface ConformanceOptions {
 }
 
 /** Runs a case on the backend and by the reference; returns their difference. */
-async function compare(backend: Backend, { inputs, apply }: OpCase): Promise<number> {
+async function compare(backend: Backend, { inputs, apply, halves = false }: OpCase): Promise<number> {
   const specs = Object.fromEntries(
     inputs.map(({ shape, dtype }, i): [string, InputSpec] => [`x${i}`, { shape, dtype }]),
   );
@@ -26,11 +26,16 @@ async function compare(backend: Backend, { inputs, apply }: OpCase): Promise<num
     inputs.map(({ values, dtype }, i) => [`x${i}`, narrow && dtype === "f32" ? values.map(Math.fround) : values]),
   );
   const expected: ArrayLike<number>[] = [];
-  const step = await compile(backend, specs, (symbols) => {
+  const compiling = compile(backend, specs, (symbols) => {
     const result = apply(inputs.map((_, i) => symbols[`x${i}`]));
     expected.push(...referenceValues([result], { inputs: values }));
     return { result };
   });
+  if (halves && !backend.limits.halves) {
+    await expect(compiling).rejects.toThrow(LimitError);
+    return 0;
+  }
+  const step = await compiling;
   try {
     const { result } = await step(values);
     return difference(result.data, expected[0]);

@@ -71,3 +71,8 @@ export const shapes = fc.array(
 export const signed = floats(-3, 3);
 export const other = floats(-3, 3, -0.03);
 export const positive = floats(0.25, 4);
+
+/** Floats between the halves, beyond them, and of less than their full precision: rounding has no slope. */
+export const rounded: Draw = { ...floats(-3, 3), ties: true };
+export const overflowing: Draw = { dtype: "f32", ties: true, value: (random) => (random % 140_001) - 70_000 };
+export const tiny: Draw = { dtype: "f32", ties: true, value: (random) => ((random % 4001) - 2000) * 2 ** -26 };

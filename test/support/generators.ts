@@ -27,21 +27,19 @@ import {
   integers,
   mix,
   other,
+  overflowing,
   positive,
+  rounded,
   seeds,
   shapes,
   signed,
+  tiny,
   wide,
   wideUnsigned,
 } from "./draws.ts";
+import { type OpCase, withHalves } from "./op-case.ts";
 
-/** One random use of an op. */
-export interface OpCase {
-  /** Whether a derivative exists here: false where arguments may tie. */
-  readonly smooth?: boolean;
-  readonly inputs: readonly CaseInput[];
-  apply(inputs: readonly Tensor[]): Tensor;
-}
+export type { OpCase } from "./op-case.ts";
 
 /** The same op on tensors it was not written with. */
 function applyOp<Attrs>(op: OpDefinition<Attrs>, attrs: Attrs): OpCase["apply"] {
@@ -135,6 +133,7 @@ const elementwiseDraws: { readonly [Name in ElementwiseName]: readonly (readonly
   ],
   randomBits: [[0, 1, 2, 3].map(() => integers("u32", 0, 2 ** 32 - 2))],
   castF32: [[signed], [integers("i32", -9, 9)], [integers("u32", 0, 9)], [flags]],
+  castF16: [[rounded], [overflowing], [tiny]],
   castI32: [[signed], [integers("u32", 0, 9)], [flags]],
   castU32: [[floats(0, 5)], [integers("i32", 0, 9)], [flags]],
 };
@@ -143,10 +142,12 @@ const elementwiseDraws: { readonly [Name in ElementwiseName]: readonly (readonly
 export function elementwiseCase(name: ElementwiseName, shape: readonly number[], seed: number): OpCase {
   const variants = elementwiseDraws[name];
   const draws = variants[seed % variants.length];
+  const apply = applyOp(elementwiseOps[name], undefined);
   return {
     smooth: !draws.some(({ ties }) => ties),
     inputs: draws.map((draw, i) => caseInput(shape, draw, seed + 7919 * i)),
-    apply: applyOp(elementwiseOps[name], undefined),
+    // halves stay inside a step
+    ...(name === "castF16" ? { halves: true, apply: (inputs) => apply(inputs).cast("f32") } : { apply }),
   };
 }
 
@@ -348,12 +349,17 @@ export const coreCases: { readonly [Name in CoreName]: fc.Arbitrary<OpCase> } = 
   ),
 };
 
+/** Ops that read halves as they are. */
+const halfReaders = { ...movementCases, ...coreCases } as Record<string, fc.Arbitrary<OpCase>>;
+for (const name of ["pad", "poolScatter"]) delete halfReaders[name];
+
 /** Every op's cases by name. */
 export const allCases: ReadonlyMap<string, fc.Arbitrary<OpCase>> = new Map([
   ...elementwiseNames.map((name) => [name, elementwiseCases(name)] as const),
   ...Object.entries(reductionCases),
   ...Object.entries(movementCases),
   ...Object.entries(coreCases),
+  ...Object.entries(halfReaders).map(([name, cases]) => [`${name} of halves`, withHalves(cases)] as const),
 ]);
 
 /** Uses of ops on more elements than one dispatch dimension of 65,535 workgroups reaches with 64 threads each. */

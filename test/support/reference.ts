@@ -11,7 +11,7 @@ export interface Given {
 
 /** An array that rounds as the dtype does, with floats in float64. */
 function storage(dtype: DType, length: number): TypedArray {
-  if (dtype === "f32") return new Float64Array(length);
+  if (dtype === "f32" || dtype === "f16") return new Float64Array(length);
   if (dtype === "i32") return new Int32Array(length);
   return dtype === "u8" ? new Uint8Array(length) : new Uint32Array(length);
 }

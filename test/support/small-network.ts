@@ -16,8 +16,8 @@ import {
 
 const batchSize = 16;
 
-/** The losses of `steps` steps on one batch, the same on every backend up to rounding. */
-export async function trainSmallNetwork(backend: Backend, steps: number): Promise<number[]> {
+/** The losses of `steps` steps on one batch, the same on every backend up to rounding; `mixed`: in mixed precision. */
+export async function trainSmallNetwork(backend: Backend, steps: number, { mixed = false } = {}): Promise<number[]> {
   const generator = new Generator(7);
   const convolution = new nn.Sequential(
     new nn.Conv2d(1, 8, 3, { padding: 1, generator }),
@@ -33,11 +33,13 @@ export async function trainSmallNetwork(backend: Backend, steps: number): Promis
     new nn.Linear(32, 4, { generator }),
   ).named("head");
   const adam = new optim.Adam([...convolution.parameters(), ...head.parameters()], { learningRate: 1e-2 });
+  const scaler = new optim.LossScaler({ scale: 256 });
+  if (mixed) for (const part of [convolution, head]) nn.storeHalves(part);
   const inputs = { images: f32(batchSize, 1, 8, 8), labels: i32(batchSize) };
   const step = await compile(backend, inputs, ({ images, labels }) => {
     const features: Tensor = convolution.call(images);
     const loss = crossEntropy(head.call(features), labels).add(linearCka(features, images).neg().add(1));
-    adam.minimize(loss);
+    adam.apply(mixed ? scaler.gradients(adam, loss).gradients : adam.gradients(loss));
     return { loss };
   });
   const batch = {

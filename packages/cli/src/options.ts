@@ -113,6 +113,7 @@ const rows: { readonly [Field in ConfigField]: Row } = {
     "--accumulate <parts>",
     "equal parts in which a batch is computed: the activations of one, and a copy of all gradients",
   ),
+  precision: choice("--precision <how>", "how activations and their gradients are stored", ["float32", "mixed"]),
   labelSmoothing: number("--label-smoothing <x>", "part of each target that is spread over all classes"),
   validateEvery: integerOr(
     "--validate-every <steps>",

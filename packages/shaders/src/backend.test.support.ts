@@ -4,6 +4,7 @@ import {
   type DType,
   type Expression,
   elementCount,
+  halfFromFloat,
   type Kernel,
   Plan,
   type PlanBuffer,
@@ -94,6 +95,7 @@ export function noise({ shape, dtype }: TensorType, seed: number): TypedArray {
     return state / 2 ** 32;
   };
   if (dtype === "f32") return Float32Array.from({ length: count }, () => next() * 2 - 1);
+  if (dtype === "f16") return Uint16Array.from({ length: count }, () => halfFromFloat(next() * 2 - 1));
   if (dtype === "i32") return Int32Array.from({ length: count }, () => Math.floor(next() * 40) - 20);
   if (dtype === "u8") return Uint8Array.from({ length: count }, () => Math.floor(next() * 256));
   const most = dtype === "bool" ? 2 : 40;

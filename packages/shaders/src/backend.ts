@@ -60,6 +60,7 @@ export class WebGpuBackend implements Backend {
       maxBufferBytes: opened.limits.maxBufferSize,
       maxWholeBytes: this.traits.maxBindingBytes,
       maxKernelBuffers: opened.limits.maxStorageBuffersPerShaderStage,
+      halves: opened.features.has("shader-f16"),
     };
     this.#memory = new Memory(opened, this.counters, budgetBytes);
     this.#kernels = new KernelCache(this.traits);

@@ -180,7 +180,7 @@ export function cutBatches<T>(
   let seconds = 0;
   let next = 0;
   for (const call of calls) {
-    if (seconds > 0 && seconds + call.seconds > LONGEST_SUBMIT) {
+    if (batches[batches.length - 1].length > 0 && seconds + call.seconds > LONGEST_SUBMIT) {
       batches.push([]);
       seconds = 0;
     }

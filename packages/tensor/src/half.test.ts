@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { floatFromHalf } from "./half.ts";
+import { floatFromHalf, halfFromFloat, roundToHalf } from "./half.ts";
 
 it.each([
   [0x0000, 0],
@@ -15,4 +15,36 @@ it.each([
   [0x7e00, Number.NaN],
 ])("the half of bits %i is %d", (bits, value) => {
   expect(floatFromHalf(bits)).toBe(value);
+});
+
+it("every half goes to its value and back to its bits", () => {
+  for (let bits = 0; bits < 2 ** 16; bits++) {
+    const value = floatFromHalf(bits);
+    if (Number.isNaN(value)) expect(halfFromFloat(value)).toBe(0x7e00);
+    else expect(halfFromFloat(value)).toBe(bits);
+  }
+});
+
+it("a value between two neighbours goes to the nearer one, and from the middle to the even one", () => {
+  for (let bits = 0; bits < 0x7bff; bits++) {
+    const [below, above] = [floatFromHalf(bits), floatFromHalf(bits + 1)];
+    const middle = (below + above) / 2;
+    expect(halfFromFloat(middle)).toBe(bits + (bits & 1));
+    expect(halfFromFloat(-middle)).toBe(0x8000 | (bits + (bits & 1)));
+    expect(halfFromFloat(middle - (above - below) / 1e6)).toBe(bits);
+    expect(halfFromFloat(middle + (above - below) / 1e6)).toBe(bits + 1);
+  }
+});
+
+it.each([
+  [65519.99, 65504],
+  [65520, Number.POSITIVE_INFINITY],
+  [-1e300, Number.NEGATIVE_INFINITY],
+  [2 ** -25, 0],
+  [-(2 ** -25), -0],
+  [1e-300, 0],
+  [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY],
+  [Number.NaN, Number.NaN],
+])("%d is %d as a half", (value, half) => {
+  expect(roundToHalf(value)).toBe(half);
 });

@@ -10,6 +10,7 @@ export * from "./errors.ts";
 export { exactJson } from "./exact-json.ts";
 export * from "./functions/index.ts";
 export { grad } from "./grad.ts";
+export { floatFromHalf, halfFromFloat } from "./half.ts";
 export * as nn from "./nn/index.ts";
 export type { StateDict } from "./nn/state-dict.ts";
 export * from "./ops/conv2d.ts";

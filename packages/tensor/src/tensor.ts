@@ -141,10 +141,10 @@ export abstract class Operand {
   detach(): Tensor {
     return elementwise("detach", this);
   }
-  /** Conversion of the element type, the only thing u8 is for; float to integer truncates. */
-  cast(dtype: "f32" | "i32" | "u32"): Tensor {
+  /** Conversion of the element type, the only thing u8 is for; float to integer truncates, f32 to f16 rounds. */
+  cast(dtype: "f32" | "f16" | "i32" | "u32"): Tensor {
     if (this.dtype === dtype) return this.asTensor();
-    return elementwise(({ f32: "castF32", i32: "castI32", u32: "castU32" } as const)[dtype], this);
+    return elementwise(({ f32: "castF32", f16: "castF16", i32: "castI32", u32: "castU32" } as const)[dtype], this);
   }
 
   // -- reductions: reduced axes disappear -------------------------------------------------------------

@@ -21,6 +21,8 @@ export class Trace {
   readonly updaters = new Map<Variable, object>();
   /** Losses whose finiteness guards every store. */
   readonly losses: Tensor[] = [];
+  /** Gradients that were rounded to f16 on their way. */
+  readonly halves: Tensor[] = [];
   /** Called once after the host scalars of a run were evaluated. */
   readonly afterScalars: (() => void)[] = [];
   readonly #shared = new Map<object, Map<string, unknown>>();

@@ -8,6 +8,8 @@ import { specialTests } from "./special.ts";
 export interface SelfTestResult {
   readonly op: string;
   readonly fault?: string;
+  /** What the device lacks to run it. */
+  readonly lacks?: string;
 }
 
 /** Largest difference allowed, as a part of the largest value: sums in another order, and built-in functions. */
@@ -62,6 +64,10 @@ export async function* runSelfTests(backend: Backend): AsyncGenerator<SelfTestRe
   await using reference = cpuBackend();
   for (const [op, ordinary] of selfTests) {
     const tests = [...ordinary, ...(specialTests[op] ?? [])];
+    if (op === "castF16" && !backend.limits.halves) {
+      yield { op, lacks: "shader-f16" };
+      continue;
+    }
     try {
       const [actual, expected] = [await outputs(backend, tests), await outputs(reference, tests)];
       const fault = faultOf(tests, actual, expected);

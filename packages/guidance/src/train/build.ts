@@ -2,7 +2,7 @@
  * The two networks of a configuration, each with a generator of its own, so that weights and masks follow from the
  * seed; and how they are trained.
  */
-import { Generator, type nn, optim } from "@guidance/tensor";
+import { Generator, nn, optim } from "@guidance/tensor";
 import type { ImageFormat } from "../data/source.ts";
 import { similarities } from "../method/similarity.ts";
 import { buildNetwork } from "../models/network.ts";
@@ -35,7 +35,9 @@ export function buildStudent(config: TrainConfig, splits: TaskSplits): BuiltNetw
   const generator = new Generator(config.seed);
   const build = students.get(config.student.name);
   const task = { ...imageTask(config, splits), generator };
-  return { model: buildNetwork(generator, () => build(task, config.student)).named("student"), generator };
+  const model = buildNetwork(generator, () => build(task, config.student)).named("student");
+  if (config.precision === "mixed") nn.storeHalves(model);
+  return { model, generator };
 }
 
 /** The guide with its initial weights. */
@@ -64,6 +66,9 @@ export function studentTask(
     weightDecay > 0
       ? new optim.AdamW(model.parameters(), { learningRate, weightDecay })
       : new optim.Adam(model.parameters(), { learningRate });
+  const mixed = config.precision === "mixed";
+  // its own training was in float32
+  if (guide && mixed) nn.storeHalves(guide);
   const guidance = guide && {
     guide,
     similarity: similarities.get(config.similarity),
@@ -72,7 +77,8 @@ export function studentTask(
     guideInput: config.guide.input,
     steps: config.guide.disconnectAfter ?? Infinity,
   };
-  return { model, optimizer, guidance, ...imageInput(splits), parts, clipNorm, labelSmoothing };
+  const scaler = mixed ? new optim.LossScaler() : undefined;
+  return { model, optimizer, guidance, ...imageInput(splits), parts, clipNorm, labelSmoothing, scaler };
 }
 
 /** The guide's own training. */

@@ -62,6 +62,8 @@ const schema = z.strictObject({
   clipNorm: rate.nullable(),
   /** Equal parts in which a batch is computed, for the memory of one of them. */
   accumulate: count,
+  /** mixed: activations and their gradients are stored as f16, where the device has it, and the loss is scaled. */
+  precision: z.enum(["float32", "mixed"]),
   /** Part of each target that is spread over all classes. */
   labelSmoothing: z.number().min(0).lt(1),
   /** Validation every so many steps, beside the ends of epochs; null: only there. */
@@ -121,6 +123,7 @@ export const defaultConfig: TrainConfig = {
   weightDecay: 0,
   clipNorm: null,
   accumulate: 1,
+  precision: "float32",
   labelSmoothing: 0,
   validateEvery: 100,
   validateBeforeTraining: false,

@@ -94,9 +94,9 @@ async function runArm(
   const folder = join(options.folder, arm);
   const { model, generator } = buildStudent(config, splits);
   const task = studentTask(config, splits, model, prepared?.guide);
-  const { optimizer } = task;
+  const { optimizer, scaler } = task;
   const generators = prepared ? [generator, prepared.generator] : [generator];
-  const open = await openArm(folder, { model, optimizer, generators }, { resume, observer });
+  const open = await openArm(folder, { model, optimizer, scaler, generators }, { resume, observer });
   try {
     const description = config as unknown as JsonObject;
     const progress = await fit({

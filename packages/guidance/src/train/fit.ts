@@ -37,6 +37,8 @@ export interface StepEvent extends LossValues {
   readonly seconds: number;
   /** Seconds it had waited for its batch before. */
   readonly dataSeconds: number;
+  /** Of the next step, in mixed precision. */
+  readonly lossScale?: number;
 }
 
 export interface ValidationEvent extends Scores {
@@ -82,6 +84,9 @@ const LOSS_HINT = "Lower the learning rate, or look at the data of this batch";
 const GRADIENT_HINT =
   "Look for a layer whose gradient is not finite where its value is (sqrt or a power at 0), or lower the learning rate";
 
+/** Loss scale below which half precision is not what makes gradients overflow: its smallest value. */
+const SMALLEST_SCALE = 2 ** -24;
+
 /** Images per evaluation batch. */
 export const EVALUATION_BATCH = 250;
 
@@ -120,7 +125,7 @@ class Loop {
     this.#rate = rateSchedule(config, this.#perEpoch, this.#total);
     this.#progress = options.start ?? { step: 0, best: null, top: [], seconds: 0 };
     const { arm, folder, task, generators, description = {}, start } = options;
-    const trained = { model: task.model, optimizer: task.optimizer, generators };
+    const trained = { model: task.model, optimizer: task.optimizer, scaler: task.scaler, generators };
     const { keepTop } = config;
     this.#checkpoints =
       folder === undefined
@@ -188,7 +193,7 @@ class Loop {
     const values = await training.run(batch);
     const seconds = (performance.now() - started) / 1000;
     const step = this.#progress.step + 1;
-    const { badPart, ...losses } = values;
+    const { badPart, skipped, ...losses } = values;
     if (badPart !== undefined) {
       // the diagnosis draws the same random numbers
       generators.forEach((generator, i) => {
@@ -206,7 +211,18 @@ class Loop {
       seconds,
       dataSeconds,
       ...losses,
+      ...(task.scaler ? { lossScale: task.scaler.scale } : {}),
     });
+    if (skipped) this.#rescaled(step);
+  }
+
+  /** A step without effect, since gradients overflowed in half precision. */
+  #rescaled(step: number): void {
+    const { arm, task, observer } = this.#options;
+    const scale = task.scaler?.scale ?? 1;
+    if (scale < SMALLEST_SCALE)
+      this.#fail(step, "gradients are not finite, however small the loss is scaled", GRADIENT_HINT);
+    observer?.message?.(`${arm}: step ${step} changed nothing, its gradients overflowed; loss scale now ${scale}`);
   }
 
   async #failLoss(step: number, loss: number, batch: BatchValues): Promise<never> {
@@ -260,7 +276,7 @@ class Loop {
 
   get #trained(): Trained {
     const { task, generators } = this.#options;
-    return { model: task.model, optimizer: task.optimizer, generators };
+    return { model: task.model, optimizer: task.optimizer, scaler: task.scaler, generators };
   }
 
   /** What is to be saved; where it is not finite the run ends, and the checkpoint before it stands. */

@@ -41,9 +41,15 @@ test("the guide is disconnected, and the rate rises and falls", async () => {
   expect(messages).toContain("guided: goes on without guide after step 3");
 });
 
-test.each([1, 3, 4])("stopped after step %i and resumed, a run ends with the same bits", async (step) => {
+test.each([
+  [1, "float32"],
+  [3, "float32"],
+  [4, "float32"],
+  [3, "mixed"],
+] as const)("stopped after step %i and resumed in %s, a run ends with the same bits", async (step, precision) => {
   const whole = runs.fresh();
-  await runSmall({ config, folder: whole, guideCache: runs.cache });
+  const options = { config: { ...config, precision }, guideCache: runs.cache };
+  await runSmall({ ...options, folder: whole });
   const parts = runs.fresh();
   const controller = new AbortController();
   const observer = {
@@ -51,9 +57,9 @@ test.each([1, 3, 4])("stopped after step %i and resumed, a run ends with the sam
       if (event.arm === "guided" && event.step === step) controller.abort();
     },
   };
-  const stopped = runSmall({ config, folder: parts, guideCache: runs.cache, observer, signal: controller.signal });
+  const stopped = runSmall({ ...options, folder: parts, observer, signal: controller.signal });
   await expect(stopped).rejects.toThrow(InterruptedError);
-  await runSmall({ config, folder: parts, guideCache: runs.cache, resume: true });
+  await runSmall({ ...options, folder: parts, resume: true });
   const weights = (folder: string) => {
     const { tensors } = JSON.parse(readFileSync(join(folder, "guided", "last.json"), "utf8"));
     return tensors.sha256;

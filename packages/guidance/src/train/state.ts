@@ -27,6 +27,7 @@ export interface Progress {
 export interface Trained {
   readonly model: nn.Module;
   readonly optimizer: optim.Optimizer;
+  readonly scaler?: optim.LossScaler | undefined;
   /** Sources of random numbers in the step: the network's, and its guide's. */
   readonly generators: readonly Generator[];
 }
@@ -65,7 +66,7 @@ export function brokenTensors(tensors: ReadonlyMap<string, SafetensorsTensor>, m
 export async function saveProgress(
   folder: string,
   name: string,
-  { optimizer, generators }: Trained,
+  { optimizer, scaler, generators }: Trained,
   tensors: ReadonlyMap<string, SafetensorsTensor>,
   progress: Progress,
   config: JsonObject,
@@ -79,6 +80,7 @@ export async function saveProgress(
     top: ranked,
     seconds,
     optimizerSteps: optimizer.stepCount,
+    lossScale: scaler ? { scale: scaler.scale, goodSteps: scaler.goodSteps } : null,
     generatorCounters,
     config,
   };
@@ -114,7 +116,7 @@ export async function loadWeights(folder: string, name: string, model: nn.Module
 
 /** Loads a checkpoint into `trained`; errors name tensors that do not fit, and then nothing has changed. */
 export async function loadProgress(folder: string, name: string, trained: Trained): Promise<Progress> {
-  const { model, optimizer, generators } = trained;
+  const { model, optimizer, scaler, generators } = trained;
   const { tensors, state } = await readCheckpoint(folder, name);
   const moments = [...optimizer.stateVariables()].map(([key, variable]): [string, Variable] => [
     OPTIMIZER + key,
@@ -124,6 +126,7 @@ export async function loadProgress(folder: string, name: string, trained: Traine
   model.loadStateDict(weightsOf(tensors));
   for (const [key, variable] of moments) variable.write(tensors.get(key)?.data as Float32Array);
   optimizer.stepCount = state.optimizerSteps as number;
+  if (scaler) Object.assign(scaler, state.lossScale);
   generators.forEach((generator, i) => {
     generator.counter = (state.generatorCounters as number[])[i];
   });

@@ -62,6 +62,35 @@ test("smoothed targets have another loss", async () => {
   expect(smooth.losses[0]).not.toBeCloseTo(plain.losses[0], 6);
 });
 
+/** Losses and weights of steps in mixed precision, of which a scale of 2^120 makes the first ones overflow. */
+async function mixed(scale: number, steps: number, options: Partial<TrainingTask> = {}) {
+  await using backend = cpuBackend();
+  const generator = new Generator(3);
+  const model = new nn.Sequential(new nn.Flatten(), new nn.Linear(4, 3, { generator })).named("student");
+  nn.storeHalves(model);
+  const optimizer = new optim.Adam(model.parameters(), { learningRate: 0.1 });
+  const scaler = new optim.LossScaler({ scale });
+  const task = { model, optimizer, scaler, imageShape: [1, 2, 2] as const, ...options };
+  const step = await compileTrainingStep(backend, task, 8);
+  const skipped: boolean[] = [];
+  for (let i = 0; i < steps; i++) skipped.push((await step.run(batch)).skipped ?? false);
+  const weights = [...(await model.stateDict()).values()].flatMap(({ data }) => [...(data as Float32Array)]);
+  step.close();
+  return { skipped, weights, scale: scaler.scale, stepCount: optimizer.stepCount };
+}
+
+test.each([1, 4])("in %i parts, a step whose scaled gradients overflow changes nothing, nor counts", async (parts) => {
+  const sound = await mixed(1024, 2, { parts });
+  expect(sound).toMatchObject({ skipped: [false, false], scale: 1024, stepCount: 2 });
+  const late = await mixed(2 ** 21, 7, { parts });
+  const many = late.skipped.filter((each) => each).length;
+  expect(many).toBeGreaterThan(0);
+  expect(late.skipped.slice(0, many)).not.toContain(false);
+  expect(late).toMatchObject({ scale: 2 ** (21 - many), stepCount: 7 - many });
+  // the scale is a power of two: it changes no bit of a gradient that neither overflows nor vanishes
+  expect((await mixed(2 ** (21 - many), 7 - many, { parts })).weights).toEqual(late.weights);
+});
+
 test("the first part whose loss is not finite is named, and no later one is computed", async () => {
   await using backend = cpuBackend();
   const model = new nn.Sequential(new nn.Flatten(), new nn.Linear(4, 3)).named("student");

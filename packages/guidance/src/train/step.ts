@@ -15,6 +15,7 @@ import {
   optim,
   type Tensor,
   Variable,
+  where,
 } from "@guidance/tensor";
 import { type Forwards, type GuideInput, guidanceLoss } from "../method/loss.ts";
 import type { Similarity } from "../method/similarity.ts";
@@ -46,6 +47,8 @@ export interface TrainingTask extends ImageInput {
   readonly clipNorm?: number | null;
   /** Part of each target that is spread over all classes; 0 unless given. */
   readonly labelSmoothing?: number;
+  /** Of a network whose gradients are stored in half precision. */
+  readonly scaler?: optim.LossScaler | undefined;
 }
 
 export interface LossValues {
@@ -83,17 +86,21 @@ export function partOf({ images, labels }: BatchValues, part: number, parts: num
   return { images: cut(images), labels: cut(labels) };
 }
 
-type Trace = (inputs: { readonly images: Tensor; readonly labels: Tensor }) => Readonly<Record<keyof Losses, Tensor>>;
+/** The losses, and whether the gradients are finite where the loss was scaled. */
+type Traced = Readonly<Record<keyof Losses, Tensor>> & { readonly finite?: Tensor };
+type Trace = (inputs: { readonly images: Tensor; readonly labels: Tensor }) => Traced;
 type Losses = Omit<LossValues, "pairs">;
 
 /**
  * What a training step computes, and how many layers it pairs once it is traced. In one part, `whole` is all of it. In
- * several, `add` sums the gradients of each part, and `update` moves the parameters by the sums, which begin anew: a
- * program of its own, so that no more than the activations of one part are there at a time.
+ * several, `add` sums the gradients of each part, and `update` moves the parameters by the sums: a program of its own, so
+ * that no more than the activations of one part are there at a time.
  */
 function training(task: TrainingTask) {
-  const { model, optimizer, guidance, parts = 1, clipNorm, labelSmoothing = 0 } = task;
+  const { model, optimizer, guidance, parts = 1, clipNorm, labelSmoothing = 0, scaler } = task;
   const traced = { pairs: 0 };
+  /** Number of the part that `add` computes. */
+  const turn = { part: 0 };
   const lossesOf: Trace = ({ images: given, labels }) => {
     const images = seenImages(task, given);
     const losses = guidance
@@ -108,12 +115,15 @@ function training(task: TrainingTask) {
     const { loss, crossEntropy: entropy, dissimilarity } = losses;
     return { loss, crossEntropy: entropy, dissimilarity };
   };
+  const gradientsOf = (loss: Tensor): { gradients: optim.Gradients; finite?: Tensor } =>
+    scaler ? scaler.gradients(optimizer, loss) : { gradients: optimizer.gradients(loss) };
   const apply = (gradients: optim.Gradients) =>
     optimizer.apply(clipNorm ? optim.clipGradients(gradients, clipNorm).gradients : gradients);
   const whole: Trace = (inputs) => {
     const losses = lossesOf(inputs);
-    apply(optimizer.gradients(losses.loss));
-    return losses;
+    const { gradients, ...checked } = gradientsOf(losses.loss);
+    apply(gradients);
+    return { ...losses, ...checked };
   };
   if (parts === 1) return { traced, whole };
   const sums = new Map(
@@ -124,18 +134,19 @@ function training(task: TrainingTask) {
   );
   const add: Trace = (inputs) => {
     const losses = lossesOf(inputs);
-    for (const [parameter, gradient] of optimizer.gradients(losses.loss.mul(1 / parts))) {
+    const first = hostScalar("first part", () => (turn.part === 0 ? 1 : 0)).greater(0);
+    const { gradients, ...checked } = gradientsOf(losses.loss.mul(1 / parts));
+    for (const [parameter, gradient] of gradients) {
       const sum = sums.get(parameter);
-      sum?.assign(sum.add(gradient));
+      sum?.assign(where(first, gradient, sum.add(gradient)));
     }
-    return losses;
+    return { ...losses, ...checked };
   };
   const update = () => {
     apply(new Map([...sums].map(([parameter, sum]) => [parameter, sum.asTensor()])));
-    for (const sum of sums.values()) sum.assign(constant(0).broadcast(sum.shape));
     return {};
   };
-  return { traced, accumulated: { add, update, sums } };
+  return { traced, accumulated: { add, update, sums, turn } };
 }
 
 /** The plans of one optimizer step: the whole of it, or that of each part and that of the update; nothing is allocated. */
@@ -154,6 +165,8 @@ export async function planTrainingStep(
 /** A batch's losses, and which of its parts was the first whose loss is not finite. */
 export interface BatchLosses extends LossValues {
   readonly badPart?: number;
+  /** Whether scaled gradients overflowed, so that nothing changed and the scale was halved. */
+  readonly skipped?: boolean;
 }
 
 /** Compiles one optimizer step over batches of exactly `batchSize` images. */
@@ -164,19 +177,25 @@ export async function compileTrainingStep(
   options?: CompileOptions,
 ) {
   const { traced, whole, accumulated } = training(task);
-  const { parts = 1 } = task;
+  const { parts = 1, optimizer, scaler } = task;
   const step = await compile(backend, batchInputs(task, batchSize / parts), whole ?? accumulated.add, options);
   const update = accumulated && (await compile(backend, {}, accumulated.update, options));
   const run = async (batch: BatchValues): Promise<BatchLosses> => {
     const total = { loss: 0, crossEntropy: 0, dissimilarity: 0 };
+    let skipped = false;
     for (let part = 0; part < parts; part++) {
       const { images, labels } = partOf(batch, part, parts);
+      if (accumulated) accumulated.turn.part = part;
       const values = await step({ images, labels });
       for (const name of ["loss", "crossEntropy", "dissimilarity"] as const) total[name] += values[name].item() / parts;
+      skipped ||= values.finite?.item() === 0;
       if (!Number.isFinite(total.loss)) return { ...total, ...traced, badPart: part };
     }
-    await update?.({});
-    return { ...total, ...traced };
+    if (update && !skipped) await update({});
+    // a step that changed nothing is none for the optimizer's bias corrections
+    if (!update && skipped) optimizer.stepCount--;
+    scaler?.update(!skipped);
+    return { ...total, ...traced, ...(skipped ? { skipped } : {}) };
   };
   const close = () => {
     step.close();

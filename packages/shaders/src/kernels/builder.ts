@@ -21,7 +21,7 @@
  * Elements given to `load` and `store` count from `binding.origin`, the first element of the bound range (the
  * start, aligned down); without a window it is 0. Out-of-range reads are harmless (WebGPU clamps or gives 0).
  */
-import type { DType, Kernel } from "@guidance/tensor";
+import { type DType, elementBytes, type Kernel } from "@guidance/tensor";
 import type { BindingWindow, BufferReference, DeviceTraits, Dispatch } from "./dispatch.ts";
 import { StorageBinding } from "./storage.ts";
 import { fromStorage, type Width, wrap } from "./wgsl.ts";
@@ -47,7 +47,7 @@ export interface Mark {
 
 /** Bytes of one element of a storage buffer; u8 elements are packed. */
 export function storedBytes(dtype: DType): number {
-  return dtype === "u8" ? 1 : 4;
+  return elementBytes(dtype, "float32");
 }
 
 export class ShaderBuilder {
@@ -131,6 +131,7 @@ export class ShaderBuilder {
     const origin = window.offset / storedBytes(dtype);
     const binding = new StorageBinding((prefix, value) => this.let(prefix, value), key, dtype, width, origin, window);
     this.#bindings.set(key, binding);
+    if (dtype === "f16") this.useHalves();
     return binding;
   }
 
@@ -252,6 +253,11 @@ export class ShaderBuilder {
     this.directive("diagnostic(off, subgroup_uniformity);");
     this.#builtins.set("subgroup_invocation_id", "subgroupLane: u32");
     return "subgroupLane";
+  }
+
+  /** Allows values of type f16. */
+  useHalves(): void {
+    this.directive("enable f16;");
   }
 
   /** Linear number of the workgroup in a grid made by `gridOf` (grid.ts); the grid's width is a parameter. */

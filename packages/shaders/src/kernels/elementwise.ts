@@ -134,6 +134,7 @@ export const elementwiseRows: Readonly<Record<ElementwiseName, Row>> = {
   where: ([condition, a, b], { scalar, type }) => `select(${b}, ${a}, ${asBool(condition, scalar, type)})`,
   randomBits: ([index, counter, seed, stream], { call }) => call("threefry", index, counter, seed, stream),
   castF32: convert,
+  castF16: own("roundHalf"),
   castI32: convert,
   castU32: convert,
 };

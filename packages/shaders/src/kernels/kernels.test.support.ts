@@ -94,7 +94,10 @@ export const bodyOver = (sizes: readonly number[], firstInput: number) =>
   fc
     .record({
       views: fc.array(viewOver(sizes), { minLength: 1, maxLength: 3 }),
-      dtypes: fc.array(fc.constantFrom<DType>("f32", "f32", "i32", "u8", "bool"), { minLength: 3, maxLength: 3 }),
+      dtypes: fc.array(fc.constantFrom<DType>("f32", "f32", "f16", "i32", "u8", "bool"), {
+        minLength: 3,
+        maxLength: 3,
+      }),
       op: fc.constantFrom("add", "mul", "sub", "maximum"),
       index: fc.boolean(),
     })
@@ -108,10 +111,9 @@ export const bodyOver = (sizes: readonly number[], firstInput: number) =>
       };
       views.forEach(({ shape, strides, offset }, i) => {
         types.push({ shape, dtype: dtypes[i] });
-        const loaded = push({ kind: "load", input: firstInput + i, view: { offset, strides }, dtype: dtypes[i] });
-        combine(
-          dtypes[i] === "f32" ? loaded : push({ kind: "apply", op: "castF32", arguments: [loaded], dtype: "f32" }),
-        );
+        const dtype = dtypes[i] === "f16" ? "f32" : dtypes[i];
+        const loaded = push({ kind: "load", input: firstInput + i, view: { offset, strides }, dtype });
+        combine(dtype === "f32" ? loaded : push({ kind: "apply", op: "castF32", arguments: [loaded], dtype: "f32" }));
       });
       if (index) {
         const at = push({ kind: "index", view: { offset: 3, strides: contiguousStrides(sizes) }, dtype: "i32" });

@@ -29,8 +29,12 @@ describe("map", () => {
           inputs: types,
           domain,
           core: undefined,
-          body,
-          outputs: [output(domain, body.length - 1), output(domain, 0, body[0].dtype === "u8" ? "u32" : body[0].dtype)],
+          body: [...body, { kind: "apply", op: "castF16", arguments: [body.length - 1], dtype: "f32" }],
+          outputs: [
+            output(domain, body.length - 1),
+            output(domain, 0, body[0].dtype === "u8" ? "u32" : body[0].dtype),
+            output(domain, body.length, "f16"),
+          ],
         }),
       ),
     );

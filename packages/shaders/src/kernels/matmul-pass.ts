@@ -94,8 +94,7 @@ export function bindOperand(shader: ShaderBuilder, pass: MatmulPass, factor: 0 |
 
 /** Four neighbours from `element` on, as a vec4: one load, or four. */
 export function loadFour({ binding, width }: Operand, element: string): string {
-  if (width === 4) return binding.load(element);
-  return `vec4<f32>(${[0, 1, 2, 3].map((i) => `${binding.name}[${element}${i === 0 ? "" : ` + ${i}u`}]`).join(", ")})`;
+  return width === 4 ? binding.load(element) : binding.gather(element, "1u");
 }
 
 /** A block of finished sums: each `rows[i]` holds the sums of four neighbouring columns in row `first + i`. */

@@ -2,7 +2,8 @@
  * Functions that WGSL lacks or computes badly. Measured on lavapipe: log is off by 6e-6 absolute, tanh has no relative
  * accuracy near 0, pow(0.999, t) is off by 6e-4, and comparisons such as x != x are folded to false; on SwiftShader:
  * exp(NaN) is infinity, log(0) is -88, sin is off by 5e-5. Those here are good to about 1e-6 relative on every device,
- * use no fused multiply-add, and keep NaN and infinities. The minimax polynomials are those of Cephes (single precision).
+ * use no fused multiply-add, and keep NaN and infinities. Drivers may drop a conversion to f16 and back, and choose how it
+ * rounds. The minimax polynomials are those of Cephes (single precision).
  *
  * Each is text for one width; `T` below stands for `f32` or `vec4<f32>`.
  */
@@ -27,6 +28,7 @@ export type NumericsName =
   | "tanhAccurate"
   | "erfAccurate"
   | "powAccurate"
+  | "roundHalf"
   | "threefry";
 
 /** c0 + t * (c1 + t * (c2 + ...)) */
@@ -191,6 +193,20 @@ fn powAccurate${suffix}(a: ${T}, b: ${T}) -> ${T} {
   let negative = select(select(sqrt(a), size, floor(b) == b), -size, odd);
   let value = select(size, negative, a < ${T}(0));
   return select(select(value, a, b == ${T}(1)), ${T}(1), b == ${T}(0));
+}`,
+  },
+  // adds half a unit of the 10th fraction bit, less one where that bit is 0, and cuts the 13 bits below it; values without
+  // exponent as a half are multiples of 2^-24
+  roundHalf: {
+    text: ({ T, U }, suffix) => `
+fn roundHalf${suffix}(x: ${T}) -> ${T} {
+  let bits = bitcast<${U}>(x) & ${U}(0x7fffffffu);
+  let sign = bitcast<${U}>(x) & ${U}(0x80000000u);
+  let cut = (bits + ${U}(0xfffu) + ((bits >> ${U}(13u)) & ${U}(1u))) & ${U}(0xffffe000u);
+  let small = bitcast<${U}>(round(bitcast<${T}>(bits) * ${T}(0x1p24)) * ${T}(0x1p-24));
+  let finite = select(cut, small, bits < ${U}(0x38800000u));
+  let size = select(finite, ${U}(0x7f800000u), finite >= ${U}(0x47800000u));
+  return bitcast<${T}>(select(size, bits, bits > ${U}(0x7f800000u)) | sign);
 }`,
   },
   threefry: {

@@ -12,7 +12,7 @@ import { coreOperand } from "./conv2d-windows.ts";
 import type { KernelGenerator } from "./dispatch.ts";
 import { walkResults } from "./pool-walk.ts";
 import type { StorageBinding } from "./storage.ts";
-import { valueType } from "./wgsl.ts";
+import { valueScalar, valueType } from "./wgsl.ts";
 
 const IS_NAN = `
 fn isNaN(value: f32) -> bool {
@@ -52,7 +52,7 @@ export const generateMaxPool2dIndex: KernelGenerator = (kernel, overwrites, trai
           const value = shader.let("value", x.load(`${start} + ${at}`));
           // the first maximum wins, and a NaN wins over any number
           let wins = `${best} < 0 || ${value} > ${leader}`;
-          if (x.dtype === "f32") {
+          if (valueScalar(x.dtype) === "f32") {
             shader.declare("isNaN", IS_NAN);
             wins += ` || (isNaN(${value}) && !isNaN(${leader}))`;
           }

@@ -30,6 +30,8 @@ export interface BackendLimits {
   readonly maxWholeBytes: number;
   /** Largest number of inputs plus outputs (plus one if host scalars are read) of one kernel. */
   readonly maxKernelBuffers: number;
+  /** Whether tensors may be stored as f16. */
+  readonly halves: boolean;
 }
 
 /** A block of device memory; opaque to all but its backend. */

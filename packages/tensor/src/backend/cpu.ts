@@ -5,8 +5,9 @@
 import { type Kernel, operandsOf } from "../compile/kernel.ts";
 import type { Plan, PlanCall } from "../compile/plan.ts";
 import { formatBytes } from "../compile/plan.ts";
-import { type Precision, type TypedArray, viewAs } from "../dtype.ts";
+import { allocateArray, type Precision, type TypedArray, viewAs } from "../dtype.ts";
 import { BackendError, LimitError } from "../errors.ts";
+import { floatFromHalf, halfFromFloat } from "../half.ts";
 import { elementCount } from "../shape.ts";
 import type { Backend, BackendLimits, DeviceBuffer, Lowering, Program } from "./backend.ts";
 import { runKernel } from "./cpu-kernel.ts";
@@ -50,6 +51,7 @@ class CpuBackend implements Backend {
       maxBufferBytes: MAX_BUFFER_BYTES,
       maxWholeBytes: MAX_BUFFER_BYTES,
       maxKernelBuffers: MAX_KERNEL_BUFFERS,
+      halves: true,
     };
     this.#poison = poison;
   }
@@ -146,7 +148,20 @@ class CpuBackend implements Backend {
       viewAs(arrays[buffer], dtype, this.precision, elementCount(shape));
     const sources = kernel.inputs.map((type, i) => view(inputs[i], type));
     const targets = kernel.outputs.map(({ type }, i) => view(outputs[i], type));
-    return () => runKernel(kernel, sources, targets, { precision: this.precision, scalars });
+    // kernels compute with floats: halves are unpacked before and packed after
+    const unpacked = (stored: TypedArray) =>
+      stored instanceof Uint16Array ? allocateArray("f32", this.precision, stored.length) : stored;
+    const read = sources.map(unpacked);
+    const written = targets.map(unpacked);
+    return () => {
+      sources.forEach((stored, i) => {
+        if (stored !== read[i]) for (let e = 0; e < stored.length; e++) read[i][e] = floatFromHalf(stored[e]);
+      });
+      runKernel(kernel, read, written, { precision: this.precision, scalars });
+      targets.forEach((stored, i) => {
+        if (stored !== written[i]) for (let e = 0; e < stored.length; e++) stored[e] = halfFromFloat(written[i][e]);
+      });
+    };
   }
 }
 

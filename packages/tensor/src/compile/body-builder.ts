@@ -67,7 +67,8 @@ export class BodyBuilder {
   }
 
   #build(tensor: Tensor, coordinates: Coordinates): number {
-    const { op, dtype } = tensor;
+    const { op } = tensor;
+    const dtype = valueDType(tensor);
     switch (op.family) {
       case "leaf":
         return this.#leaf(tensor, coordinates);
@@ -106,8 +107,7 @@ export class BodyBuilder {
   /** Loads `tensor`, seen in `shape`. */
   #load(tensor: Tensor, shape: readonly number[], coordinates: Coordinates): number {
     const view = linearView(coordinates, shape, this.#domain.length);
-    const dtype: DType = tensor.dtype === "u8" ? "u32" : tensor.dtype;
-    return this.#push({ kind: "load", input: inputIndex(this.#inputs, tensor), view, dtype });
+    return this.#push({ kind: "load", input: inputIndex(this.#inputs, tensor), view, dtype: valueDType(tensor) });
   }
 
   #push(expression: Expression): number {
@@ -117,6 +117,12 @@ export class BodyBuilder {
     this.#memo.set(key, this.expressions.length);
     return this.expressions.push(expression) - 1;
   }
+}
+
+/** The dtype of a tensor's values within a kernel, where nothing is packed. */
+function valueDType({ dtype }: Tensor): DType {
+  if (dtype === "u8") return "u32";
+  return dtype === "f16" ? "f32" : dtype;
 }
 
 /** Text that equal expressions share. */

@@ -46,15 +46,15 @@ export function checkTrace(graph: Graph, trace: Trace | undefined): void {
   }
 }
 
-/** Refuses outputs of packed bytes, which only a cast reads. */
+/** Refuses outputs of packed bytes and halves, which only a cast reads. */
 export function checkOutputs(what: string, { outputs }: Graph): void {
   for (const { name, tensor } of outputs) {
-    if (tensor.dtype !== "u8") continue;
+    if (tensor.dtype !== "u8" && tensor.dtype !== "f16") continue;
     throw new ShapeError({
       what,
-      facts: `output "${name}" is u8${formatShape(tensor.shape)}`,
+      facts: `output "${name}" is ${tensor.dtype}${formatShape(tensor.shape)}`,
       expected: "f32, i32, u32 or bool",
-      hint: 'Bytes are for inputs only: return x.cast("f32")',
+      hint: 'Bytes and halves stay inside a step: return x.cast("f32")',
       site: tensor.site,
     });
   }

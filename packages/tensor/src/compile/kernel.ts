@@ -6,7 +6,7 @@
  * Loads are affine: element = offset + sum(index[d] * strides[d]) over the domain, so broadcasts,
  * transposes, slices and reshapes cost no kernel of their own.
  */
-import type { DType, TensorType } from "../dtype.ts";
+import { type DType, elementBytes, type TensorType } from "../dtype.ts";
 import type { ElementwiseName } from "../ops/elementwise.ts";
 import type { CoreAttrs, CoreName } from "../ops/index.ts";
 import { contiguousStrides, elementCount } from "../shape.ts";
@@ -19,7 +19,7 @@ export interface View {
 
 /** One value per domain index; `arguments` point to earlier expressions of the same body. */
 export type Expression =
-  /** Element of kernel input `input` (a u8 element loads as u32). */
+  /** Element of kernel input `input` (a u8 element loads as u32, an f16 element as f32). */
   | { readonly kind: "load"; readonly input: number; readonly view: View; readonly dtype: DType }
   /** Host scalar number `slot` of the plan: written anew before each run. */
   | { readonly kind: "scalar"; readonly slot: number; readonly dtype: DType }
@@ -152,7 +152,9 @@ export function mayOverwrite(kernel: Kernel, output: number, input: number): boo
   const still = reducedSizes(kernel);
   const { shape, dtype } = kernel.inputs[input];
   const count = elementCount(domain) * (wide ? elementCount(still) : 1);
-  if (input < operandsOf(kernel).length || dtype === "u8" || elementCount(shape) !== count) return false;
+  if (input < operandsOf(kernel).length || elementCount(shape) !== count) return false;
+  const bytes = (of: DType) => elementBytes(of, "float32");
+  if (bytes(dtype) !== bytes(kernel.outputs[output].type.dtype)) return false;
   if (wide) {
     const space = [...domain, ...still];
     return (

@@ -3,6 +3,7 @@ import type { Backend } from "../backend/backend.ts";
 import type { TensorType } from "../dtype.ts";
 import { LimitError } from "../errors.ts";
 import type { VariableAttrs } from "../ops/leaf.ts";
+import type { Tensor } from "../tensor.ts";
 import type { EmittedKernel } from "./emit.ts";
 import type { CompiledGraph } from "./pipeline.ts";
 import { formatBytes } from "./plan.ts";
@@ -13,6 +14,19 @@ function tooLarge(backend: Backend, label: string, bytes: number, path?: string)
     path,
     facts: `"${label}" needs ${formatBytes(bytes)} and one buffer of ${backend.name} holds at most ${formatBytes(backend.limits.maxBufferBytes)}`,
     hint: "Use a smaller batch or layer, or another device",
+  });
+}
+
+/** Refuses f16 tensors on a device that cannot store them. */
+export function checkHalves({ limits, name }: Backend, tensors: readonly Tensor[]): void {
+  const half = limits.halves ? undefined : tensors.find(({ dtype }) => dtype === "f16");
+  if (!half) return;
+  throw new LimitError({
+    what: "compile",
+    path: half.layer,
+    facts: `${half} is of half precision, and ${name} has no shader-f16`,
+    hint: "Compute in float32, or use another device",
+    site: half.site,
   });
 }
 

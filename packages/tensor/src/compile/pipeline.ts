@@ -7,7 +7,7 @@ import { create, type Tensor } from "../tensor.ts";
 import type { Variable } from "../variable.ts";
 import { fuse } from "./fuse.ts";
 import { type Graph, mapGraph, topological } from "./graph.ts";
-import { checkKernels } from "./limits.ts";
+import { checkHalves, checkKernels } from "./limits.ts";
 import { type PlacedPlan, place } from "./memory.ts";
 import { schedule } from "./schedule.ts";
 import { dropGradientOps, simplify } from "./simplify.ts";
@@ -42,6 +42,7 @@ export function compileGraph(graph: Graph, backend: Backend, options: CompileOpt
     options.simplify === false ? dropGradientOps(graph) : simplify(graph, backend.precision),
   );
   const tensors = topological(simple);
+  checkHalves(backend, tensors);
   const hostScalars = tensors.filter(({ op }) => op.name === "hostScalar");
   const leafOfVariable = new Map<Variable, Tensor>();
   for (const tensor of tensors)

@@ -4,6 +4,8 @@
  * epilogue, when many use it and it is dear, when a broadcast would repeat its work, or when a kernel would read too
  * many buffers.
  */
+
+import { isWidening } from "../half-tensors.ts";
 import type { ElementwiseName } from "../ops/elementwise.ts";
 import { elementCount } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
@@ -115,7 +117,8 @@ function afterEpilogue(core: Tensor, users: ReadonlyMap<Tensor, readonly Tensor[
     const [user, ...others] = users.get(tensor) ?? [];
     if (!user || others.length > 0 || user.size !== core.size) break;
     if (user.op.family === "elementwise") {
-      last = user;
+      // halves are what is stored: readers widen them for nothing
+      if (!isWidening(user)) last = user;
       length++;
     } else if (user.op.name !== "reshape") break;
     tensor = user;

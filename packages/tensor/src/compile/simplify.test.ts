@@ -49,6 +49,28 @@ describe("simplify", () => {
     expect(text(simplified(given))).toBe(expected);
   });
 
+  const half = x.cast("f16").cast("f32");
+  const wide = y.cast("f16").cast("f32");
+  it.each<[string, Tensor, string]>([
+    ["halves stored again are the same halves", half.cast("f16").cast("f32"), "castF32(castF16(x))"],
+    ["products read halves as they are", half.matmul(y, { transposeB: true }), "matmul(castF16(x), y^T)"],
+    ["also through movements", half.transpose().matmul(wide), "matmul(castF16(x)^T, castF16(y))"],
+    ["rounding stays", x.cast("f16").cast("f32").add(1), "add(castF32(castF16(x)), broadcast[2,3](1))"],
+  ])("%s", (_, given, expected) => {
+    expect(text(simplified(given))).toBe(expected);
+  });
+
+  it("what is stored as halves exactly is read from there", () => {
+    const rectified = half.relu();
+    const stored = rectified.cast("f16");
+    const later = rectified.mul(2).add(stored.cast("f32"));
+    const again = "castF32(castF16(relu(castF32(castF16(x)))))";
+    expect(text(simplified(later))).toBe(`add(mul(${again}, broadcast[2,3](2)), ${again})`);
+    const rounded = x.tanh();
+    const other = rounded.cast("f16").cast("f32").add(rounded);
+    expect(text(simplified(other))).toBe("add(castF32(castF16(tanh(x))), tanh(x))");
+  });
+
   it.each<[string, Tensor, number, number]>([
     ["overflow", constant(1e30).mul(1e30).mul(1e-40), Number.POSITIVE_INFINITY, 1e30 * 1e30 * 1e-40],
     ["rounding of operands", constant(0.1).add(0.2).equal(0.3), 1, 0],

@@ -6,8 +6,9 @@
 
 import type { DType, Precision } from "../dtype.ts";
 import { exactJson } from "../exact-json.ts";
+import { holdsHalves, isWidening } from "../half-tensors.ts";
 import type { ElementwiseName } from "../ops/elementwise.ts";
-import { coreOps, elementwiseOps, elementwiseRows, leaves, movements } from "../ops/index.ts";
+import { type CoreName, coreOps, elementwiseOps, elementwiseRows, leaves, movements } from "../ops/index.ts";
 import type { ConstantAttrs } from "../ops/leaf.ts";
 import type { MatmulAttrs } from "../ops/matmul.ts";
 import type { TransposeAttrs } from "../ops/movement.ts";
@@ -49,6 +50,7 @@ function simplifyElementwise(tensor: Tensor, inputs: readonly Tensor[], precisio
     if (condition) return condition.value ? b : c;
   }
   if (name === "castF32" && a.dtype === "f32") return a;
+  if (name === "castF16" && isWidening(a)) return a.inputs[0];
   const constants = inputs.map(constantOf);
   const plain = constants.every((attrs) => attrs && attrs.float64 === undefined);
   const integerSafe = tensor.dtype === "f32" || tensor.dtype === "bool";
@@ -68,8 +70,26 @@ function swapsLastTwo({ op, attrs }: Tensor): boolean {
   return rank >= 2 && axes.every((axis, i) => axis === (i === rank - 1 ? rank - 2 : i === rank - 2 ? rank - 1 : i));
 }
 
+/** Ops that take f16 for f32 operands. */
+const readsHalves: ReadonlySet<string> = new Set<CoreName>([
+  "matmul",
+  "conv2d",
+  "conv2dInputGrad",
+  "conv2dWeightGrad",
+  "maxPool2dIndex",
+  "poolGather",
+]);
+
 function simplifyOne(tensor: Tensor, inputs: readonly Tensor[], precision: Precision): Tensor | undefined {
   const [x] = inputs;
+  // a movement passes what is stored, and a product reads it as it is
+  if (tensor.op.family === "movement" && isWidening(x))
+    return create(tensor.op, [x.inputs[0]], tensor.attrs).cast("f32");
+  if (readsHalves.has(tensor.op.name) && inputs.some(isWidening)) {
+    const operands = inputs.map((input) => (isWidening(input) ? input.inputs[0] : input));
+    const narrow = create(tensor.op, operands, tensor.attrs);
+    return simplifyOne(narrow, operands, precision) ?? narrow;
+  }
   switch (tensor.op.name) {
     case "reshape": {
       const base = x.op.name === "reshape" ? x.inputs[0] : x;
@@ -162,7 +182,12 @@ function rewrite(
       // made anew even when unchanged, so that ids keep following the program's order
       return inputs.length === 0 ? tensor : create(tensor.op, inputs, tensor.attrs);
     });
-    replacement.set(tensor, share(result));
+    const shared = share(result);
+    replacement.set(tensor, shared);
+    // values that f16 holds exactly are read from there from now on, and not stored twice
+    if (shared.op.name === "castF16" && holdsHalves(shared.inputs[0])) {
+      replacement.set(tensor.inputs[0], share(withLayer(tensor.layer, () => shared.cast("f32"))));
+    }
   }
   return mapGraph(graph, (tensor) => replacement.get(tensor) ?? tensor);
 }

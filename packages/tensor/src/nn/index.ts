@@ -1,4 +1,5 @@
 /** Layers that read like torch.nn. */
+export { storeHalves } from "./halves.ts";
 export { normalInitial, uniformInitial } from "./init.ts";
 export { Conv2d, type Conv2dOptions, type LayerOptions, Linear, type Size } from "./layers.ts";
 export { type ForwardHook, Module } from "./module.ts";

@@ -5,7 +5,7 @@
  */
 import type { TensorType, TypedArray } from "../dtype.ts";
 import { formatShape, ShapeError } from "../errors.ts";
-import { FLOATS, requireDTypes } from "./accept.ts";
+import { OPERANDS, requireDTypes } from "./accept.ts";
 import type { OpDefinition } from "./define.ts";
 import { checkWindow, type Pair } from "./window.ts";
 
@@ -49,7 +49,7 @@ function fail(what: string, names: readonly string[], types: readonly TensorType
 /** Sizes of conv2d(x [N,C,H,W], weight [O,C,R,S]). */
 export function convSizes(types: readonly TensorType[], { stride, padding }: ConvAttrs): ConvSizes {
   const [x, weight] = types;
-  requireDTypes("conv2d", types, FLOATS);
+  requireDTypes("conv2d", types, OPERANDS);
   checkWindow("conv2d", { stride, padding });
   const expected = "x [N,C,H,W] and weight [O,C,R,S] with the same C, the kernel no larger than the padded input";
   if (x.shape.length !== 4 || weight.shape.length !== 4 || x.shape[1] !== weight.shape[1])
@@ -64,7 +64,7 @@ export function convSizes(types: readonly TensorType[], { stride, padding }: Con
 /** Sizes of conv2dInputGrad(grad [N,O,P,Q], weight [O,C,R,S]). */
 export function convInputGradSizes([grad, weight]: readonly TensorType[], attrs: ConvInputGradAttrs): ConvSizes {
   const [N] = grad.shape;
-  requireDTypes("conv2dInputGrad", [grad, weight], FLOATS);
+  requireDTypes("conv2dInputGrad", [grad, weight], OPERANDS);
   const sizes = convSizes([{ shape: [N, weight.shape[1], ...attrs.inputSize], dtype: "f32" }, weight], attrs);
   const expected = [sizes.N, sizes.O, sizes.P, sizes.Q];
   if (grad.shape.some((size, axis) => size !== expected[axis]))
@@ -74,7 +74,7 @@ export function convInputGradSizes([grad, weight]: readonly TensorType[], attrs:
 
 /** Sizes of conv2dWeightGrad(x [N,C,H,W], grad [N,O,P,Q]). */
 export function convWeightGradSizes([x, grad]: readonly TensorType[], attrs: ConvWeightGradAttrs): ConvSizes {
-  requireDTypes("conv2dWeightGrad", [x, grad], FLOATS);
+  requireDTypes("conv2dWeightGrad", [x, grad], OPERANDS);
   const sizes = convSizes([x, { shape: [grad.shape[1], x.shape[1], ...attrs.kernelSize], dtype: "f32" }], attrs);
   const expected = [sizes.N, sizes.O, sizes.P, sizes.Q];
   if (grad.shape.some((size, axis) => size !== expected[axis]))

@@ -5,10 +5,12 @@
  */
 import type { DType, TensorType, TypedArray } from "../dtype.ts";
 import { formatShape, ShapeError } from "../errors.ts";
+import { roundToHalf } from "../half.ts";
 import { threefry2x32 } from "../random.ts";
 import { elementCount, sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { where } from "../tensor.ts";
+import { currentTrace } from "../trace.ts";
 import { EVERY, FLAGS, FLOATS, NUMBERS, requireDTypes, SIGNED, STORED, UNSIGNED } from "./accept.ts";
 import type { OpDefinition } from "./define.ts";
 import { erf } from "./erf.ts";
@@ -162,7 +164,20 @@ const rows = {
     accepts: [EVERY],
     result: float,
     evaluate: (x) => x,
-    vjp: (grad, [x]) => [x.dtype === "f32" ? grad : null],
+    // the gradient of an f16 tensor is f32: it is rounded where the tensor itself was
+    vjp: (grad, [x]) => [x.dtype === "f32" || x.dtype === "f16" ? grad : null],
+  },
+  /** Rounds to half precision, and stores 16 bits; its gradient is stored alike. */
+  castF16: {
+    arity: 1,
+    accepts: [FLOATS],
+    result: () => "f16",
+    evaluate: roundToHalf,
+    vjp: (grad) => {
+      const half = grad.cast("f16");
+      currentTrace()?.halves.push(half);
+      return [half.cast("f32")];
+    },
   },
   castI32: flat(EVERY, Math.trunc, () => "i32"),
   castU32: flat(EVERY, Math.trunc, () => "u32"),

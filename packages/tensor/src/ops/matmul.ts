@@ -2,6 +2,7 @@
 
 import type { TensorType, TypedArray } from "../dtype.ts";
 import { formatShape, ShapeError } from "../errors.ts";
+import { OPERANDS } from "./accept.ts";
 import type { OpDefinition } from "./define.ts";
 
 export interface MatmulAttrs {
@@ -31,13 +32,17 @@ export function matmulSizes([a, b]: readonly TensorType[], { transposeA, transpo
     N: transposeB ? other[0] : other[1],
   };
   const fits = (rank === 2 || rank === 3) && b.shape.length === rank && (rank === 2 || b.shape[0] === a.shape[0]);
-  if (!fits || (transposeB ? other[1] : other[0]) !== sizes.K || a.dtype !== "f32" || b.dtype !== "f32") {
+  if (
+    !fits ||
+    (transposeB ? other[1] : other[0]) !== sizes.K ||
+    ![a, b].every(({ dtype }) => OPERANDS.includes(dtype))
+  ) {
     const mark = (type: TensorType, transposed: boolean) =>
       `${formatShape(type.shape)}${type.dtype === "f32" ? "" : ` ${type.dtype}`}${transposed ? " (transposed)" : ""}`;
     throw new ShapeError({
       what: "matmul",
       facts: `a is ${mark(a, transposeA)}, b is ${mark(b, transposeB)}`,
-      expected: "f32 matrices whose inner sizes agree, with equal batch sizes",
+      expected: "f32 or f16 matrices whose inner sizes agree, with equal batch sizes",
       hint: "Flatten or transpose one of them first",
     });
   }

@@ -5,7 +5,7 @@
 import type { TypedArray } from "../dtype.ts";
 import { formatShape, ShapeError } from "../errors.ts";
 import { broadcastShapes, contiguousStrides, elementCount, sameShape } from "../shape.ts";
-import { requireDTypes, STORED } from "./accept.ts";
+import { MOVED, requireDTypes } from "./accept.ts";
 import type { OpDefinition } from "./define.ts";
 
 /** Copies `input` through an affine map: output index -> offset + sum(index * strides). */
@@ -37,7 +37,7 @@ export const reshape: OpDefinition<ReshapeAttrs> = {
   name: "reshape",
   family: "movement",
   infer([x], { shape }) {
-    requireDTypes("reshape", [x], STORED);
+    requireDTypes("reshape", [x], MOVED);
     if (elementCount(shape) !== elementCount(x.shape)) {
       throw new ShapeError({
         what: "reshape",
@@ -60,7 +60,7 @@ export const transpose: OpDefinition<TransposeAttrs> = {
   name: "transpose",
   family: "movement",
   infer([x], { axes }) {
-    requireDTypes("transpose", [x], STORED);
+    requireDTypes("transpose", [x], MOVED);
     const sorted = [...axes].sort((a, b) => a - b);
     if (axes.length !== x.shape.length || sorted.some((axis, i) => axis !== i)) {
       throw new ShapeError({
@@ -98,7 +98,7 @@ export const broadcast: OpDefinition<BroadcastAttrs> = {
   name: "broadcast",
   family: "movement",
   infer([x], { shape }) {
-    requireDTypes("broadcast", [x], STORED);
+    requireDTypes("broadcast", [x], MOVED);
     const result = broadcastShapes(x.shape, shape);
     if (!result || !sameShape(result, shape)) {
       throw new ShapeError({
@@ -132,7 +132,7 @@ export const slice: OpDefinition<SliceAttrs> = {
   name: "slice",
   family: "movement",
   infer([x], { start, end }) {
-    requireDTypes("slice", [x], STORED);
+    requireDTypes("slice", [x], MOVED);
     const fits = x.shape.every((size, axis) => start[axis] >= 0 && start[axis] <= end[axis] && end[axis] <= size);
     if (!fits || start.length !== x.shape.length || end.length !== x.shape.length) {
       throw new ShapeError({

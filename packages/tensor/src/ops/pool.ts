@@ -6,7 +6,7 @@
  */
 import type { TensorType } from "../dtype.ts";
 import { formatShape, ShapeError } from "../errors.ts";
-import { FLOATS, requireDTypes } from "./accept.ts";
+import { FLOATS, OPERANDS, requireDTypes } from "./accept.ts";
 import { notDifferentiable, type OpDefinition } from "./define.ts";
 import { checkWindow, type Pair } from "./window.ts";
 
@@ -25,7 +25,7 @@ export function pooledShape(
   x: TensorType,
   { kernelSize, stride, padding }: PoolAttrs,
 ): [number, number, number, number] {
-  requireDTypes("maxPool2d", [x], FLOATS);
+  requireDTypes("maxPool2d", [x], OPERANDS);
   checkWindow("maxPool2d", { kernelSize, stride, padding });
   const sizes = [0, 1].map((i) => Math.floor((x.shape[i + 2] + 2 * padding[i] - kernelSize[i]) / stride[i]) + 1);
   if (x.shape.length !== 4 || sizes.some((size) => !(size >= 1)) || padding.some((pad, i) => pad > kernelSize[i] / 2)) {
@@ -83,7 +83,7 @@ export const poolGather: OpDefinition<PoolAttrs> = {
         expected: `i32 index ${formatShape(shape)}`,
       });
     }
-    return { shape, dtype: x.dtype };
+    return { shape, dtype: "f32" };
   },
   reference([x, index], [type, { shape }], _attrs, output) {
     const input = type.shape[2] * type.shape[3];

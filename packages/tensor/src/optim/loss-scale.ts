@@ -1,0 +1,58 @@
+/**
+ * Loss scaling for gradients stored in half precision, whose smallest value is 2^-24: the loss is multiplied by a scale,
+ * the gradients are divided by it again. A step with a gradient that is not finite changes nothing and halves the scale;
+ * many good ones in a row double it (Micikevicius et al. 2018; torch.cuda.amp.GradScaler, with its numbers).
+ */
+import { constant, type Tensor } from "../tensor.ts";
+import { hostScalar, requireTrace } from "../trace.ts";
+import type { Gradients, Optimizer } from "./optimizer.ts";
+
+export interface LossScalerOptions {
+  /** At first; 65536 unless given. */
+  readonly scale?: number;
+  /** Good steps in a row after which the scale doubles; 2000 unless given. */
+  readonly growthInterval?: number;
+}
+
+export class LossScaler {
+  /** Read before each run; saved with a checkpoint. */
+  scale: number;
+  /** Good steps since the scale changed; saved with a checkpoint. */
+  goodSteps = 0;
+  readonly #growthInterval: number;
+
+  constructor({ scale = 2 ** 16, growthInterval = 2000 }: LossScalerOptions = {}) {
+    this.scale = scale;
+    this.#growthInterval = growthInterval;
+  }
+
+  /**
+   * `optimizer.gradients(loss)` by way of the scaled loss, and whether none of them overflowed in half precision (a bool
+   * scalar), which `update` must be told after each run. Where one did, the run keeps every Variable as it is.
+   */
+  gradients(optimizer: Optimizer, loss: Tensor): { gradients: Gradients; finite: Tensor } {
+    const trace = requireTrace("gradients of a scaled loss");
+    const earlier = trace.halves.length;
+    const scaled = optimizer.gradients(loss.mul(hostScalar("loss scale", () => this.scale)));
+    const factor = hostScalar("1 / loss scale", () => 1 / this.scale);
+    const gradients = new Map([...scaled].map(([parameter, gradient]) => [parameter, gradient.mul(factor)]));
+    // a sum with an infinity or NaN is none itself, and it is cheaper than a look at the parameters' gradients
+    const sums = trace.halves.slice(earlier).map((half) =>
+      half
+        .cast("f32")
+        .sum(half.rank > 1 ? 0 : [])
+        .sum(),
+    );
+    const total = sums.reduce((sum, one) => sum.add(one), constant(0));
+    trace.losses.push(total);
+    return { gradients, finite: total.isFinite() };
+  }
+
+  /** What the last run found. */
+  update(finite: boolean): void {
+    this.goodSteps = finite ? this.goodSteps + 1 : 0;
+    if (finite && this.goodSteps < this.#growthInterval) return;
+    this.scale *= finite ? 2 : 0.5;
+    this.goodSteps = 0;
+  }
+}
