@@ -3,6 +3,7 @@ import {
   type Backend,
   compile,
   crossEntropyPerSample,
+  DeviceLostError,
   f32,
   i32,
   type nn,
@@ -75,7 +76,10 @@ export async function compileEvaluation(
     for await (const { images, labels, mask } of batches) {
       await eventLoopTurn();
       if (signal?.aborted) throw new InterruptedError({ what: `scoring on "${source.name}"`, facts: "stopped" });
-      const sums = await step({ images, labels, mask });
+      const sums = await step({ images, labels, mask }).catch((error: unknown) => {
+        if (!(error instanceof DeviceLostError)) throw error;
+        throw new DeviceLostError({ ...error.parts, what: `scoring on "${source.name}"` });
+      });
       total.loss += sums.loss.item();
       total.top1 += sums.top1.item();
       total.top5 += sums.top5.item();
