@@ -138,7 +138,7 @@ test("property: damaged shards are read or refused, and nothing else", async () 
       }
       await encoded.close();
     }),
-    { numRuns: 400 },
+    { numRuns: 10_000 },
   );
 });
 

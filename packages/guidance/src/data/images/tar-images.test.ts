@@ -157,6 +157,6 @@ test("property: damaged archives are read or refused, and nothing else", async (
       }
       await encoded.close();
     }),
-    { numRuns: 300 },
+    { numRuns: 10_000 },
   );
 });
