@@ -110,7 +110,7 @@ test("damaged folders: splits that fit together, or a DataError (300)", async ()
         const splits = await loadIdxFolder(source);
         for (const split of Object.values(splits)) {
           expect(split.labels).toHaveLength(split.count);
-          expect(split.labels.every((label) => label < 10)).toBe(true);
+          expect([...split.labels].every((label: number) => label < 10)).toBe(true);
           expect(split.images).toHaveLength(split.count * split.height * split.width);
         }
       } catch (error) {
