@@ -5,15 +5,13 @@ import { join } from "node:path";
 import { constants, gunzipSync, gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
+import { modestly } from "../fuzz.test.support.ts";
 import { DataError } from "./errors.ts";
 import { decodeIdx, IDX_IMAGES_MAGIC, IDX_LABELS_MAGIC, readIdxImages } from "./idx.ts";
 import { loadIdxFolder } from "./idx-folder.ts";
 
 const root = mkdtempSync(join(tmpdir(), "guidance-idx-fuzz-"));
 afterAll(() => rmSync(root, { recursive: true }));
-
-/** Longest time for one small file, in milliseconds, with a machine that does other things too. */
-const MOST_MILLISECONDS = 2000;
 
 function encode(magic: number, shape: readonly number[], data: Uint8Array): Buffer {
   const header = Buffer.alloc(4 + 4 * shape.length);
@@ -61,7 +59,6 @@ const magic = { images: IDX_IMAGES_MAGIC, labels: IDX_LABELS_MAGIC };
 
 /** Reads the bytes of a file; throws unless it gives its own values or is refused as it should. */
 async function tryFile(kind: keyof typeof files, contents: Buffer): Promise<void> {
-  const started = performance.now();
   try {
     const { shape, data } = await decodeIdx(contents, magic[kind], "fuzz");
     const plain = contents[0] === 0x1f ? gunzipSync(contents) : contents;
@@ -72,21 +69,18 @@ async function tryFile(kind: keyof typeof files, contents: Buffer): Promise<void
     if (!(error instanceof DataError)) throw error;
     expect(error.message).toMatch(/^IDX file: [^\n]*\.$/);
   }
-  expect(performance.now() - started).toBeLessThan(MOST_MILLISECONDS);
 }
 
 test("damaged files (10,000)", async () => {
   const kind = fc.constantFrom("images", "labels");
-  const before = process.memoryUsage().rss;
   await fc.assert(
     fc.asyncProperty(kind, damage, layer, async (kind, change, layer) => {
       const inner = damaged(files[kind], layer === "of gzip" ? none : change);
       const outer = layer === "plain" ? inner : gzipSync(inner);
-      await tryFile(kind, layer === "of gzip" ? damaged(outer, change) : outer);
+      await modestly(() => tryFile(kind, layer === "of gzip" ? damaged(outer, change) : outer));
     }),
     { numRuns: 10_000 },
   );
-  expect(process.memoryUsage().rss - before).toBeLessThan(500e6);
 });
 
 test("damaged folders: splits that fit together, or a DataError (300)", async () => {

@@ -5,6 +5,7 @@ import { crc32 } from "node:zlib";
 import { writeSafetensors } from "@guidance/tensor";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { modestly } from "../fuzz.test.support.ts";
 import { WeightsError } from "./errors.ts";
 import { openWeightsFrom } from "./open.ts";
 import { memorySource } from "./source.ts";
@@ -27,12 +28,8 @@ const seeds = {
   safetensors: [safetensors],
 };
 
-/** Longest time for one file of some kilobytes, in milliseconds, with a machine that does other things too. */
-const MOST_MILLISECONDS = 2000;
-
 /** Opens a file and reads all of it; throws unless that works or is refused as it should. */
 async function tryFile(contents: Uint8Array): Promise<void> {
-  const started = performance.now();
   try {
     const file = await openWeightsFrom(memorySource("fuzz", contents));
     for (const name of file.names) {
@@ -44,7 +41,6 @@ async function tryFile(contents: Uint8Array): Promise<void> {
     expect(error.message).not.toContain("\n");
     expect(error.message.length).toBeLessThan(3000);
   }
-  expect(performance.now() - started).toBeLessThan(MOST_MILLISECONDS);
 }
 
 /** Gives the entries of an archive the checksums of what they hold: most damage would get no further than these. */
@@ -109,7 +105,8 @@ test.each([
   const repair = format === "zip" ? fc.nat(7).map((draw) => draw > 0) : fc.constant(false);
   const property = fc.asyncProperty(fc.constantFrom(...seeds[format]), changes, repair, async (seed, list, repair) => {
     const contents = list.reduce(mutate, Buffer.from(seed));
-    await tryFile(repair ? await repairChecksums(contents) : contents);
+    const file = repair ? await repairChecksums(contents) : contents;
+    await modestly(() => tryFile(file));
   });
   await fc.assert(property, { numRuns });
 });
@@ -118,7 +115,7 @@ test("random bytes, with the beginning of each format (10,000)", async () => {
   const starts = [...Object.values(seeds).map(([seed]) => seed), new Uint8Array(0)];
   const start = fc.tuple(fc.constantFrom(...starts), fc.nat(200)).map(([seed, length]) => seed.subarray(0, length));
   const property = fc.asyncProperty(start, fc.uint8Array({ maxLength: 300 }), async (head, tail) => {
-    await tryFile(Buffer.concat([head, tail]));
+    await modestly(() => tryFile(Buffer.concat([head, tail])));
   });
   await fc.assert(property, { numRuns: 10_000 });
 });
