@@ -50,6 +50,32 @@ describe.skipIf(!name)("on WebGPU", () => {
     }
   });
 
+  test("with a batch in parts, profile and tune look at a part and at the update", async () => {
+    const cwd = fresh();
+    // parts of as many images as a batch of the other tests, whose kernels they share
+    const parts = [...network, "--batch", "32", "--accumulate", "2", "--step", "unguided"];
+    const { status, stdout, output } = await guidance(["profile", ...parts], { cwd });
+    expect(status, output).toBe(0);
+    const [first, update] = stdout.split("\nthe update:\n");
+    expect(first).toMatch(/^a part of the batch, of which there are 2:\nit takes [\d.]+ ms$/m);
+    expect(first).toMatch(/^matmul /m);
+    expect(update).toMatch(/^it takes [\d.]+ ms\n\d+ kernels, /);
+    expect(update).toMatch(/^map /m);
+    expect(update).not.toMatch(/^matmul /m);
+    expect(update).toMatch(/^a step takes [\d.]+ ms: 2 x [\d.]+ ms \+ 1 x [\d.]+ ms$/m);
+    const { traceEvents } = JSON.parse(readFileSync(join(cwd, "profile-trace.json"), "utf8"));
+    const kernels: { ph: string; pid: number; ts: number }[] = traceEvents.filter(
+      ({ ph }: { ph: string }) => ph === "X",
+    );
+    const of = (pid: number) => kernels.filter((kernel) => kernel.pid === pid).map(({ ts }) => ts);
+    expect(Math.min(...of(1))).toBeGreaterThan(Math.max(...of(0)));
+
+    const tuned = await guidance(["tune", ...parts], { cwd });
+    expect(tuned.status, tuned.output).toBe(0);
+    expect(tuned.stdout).toMatch(/^a part of the batch, of which there are 2:\nmatmul 1x16x6x64 NT \(1 x\): /m);
+    expect(tuned.stdout).toContain("\nthe update:\n");
+  });
+
   test("tune measures every size of a step and keeps what it found", async () => {
     const cwd = fresh();
     const { status, stdout, output } = await guidance(["tune", ...network, "--step", "unguided"], { cwd });

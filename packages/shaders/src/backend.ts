@@ -114,8 +114,7 @@ export class WebGpuBackend implements Backend {
       await waitQuietly(staging.gpu.mapAsync(mapMode.read));
       return staging.gpu.getMappedRange().slice(0);
     } catch (cause) {
-      this.#check("read");
-      throw this.opened.takeError() ?? cause;
+      throw await this.opened.explain("read", cause);
     } finally {
       this.#memory.free(staging);
     }
@@ -168,8 +167,8 @@ export class WebGpuBackend implements Backend {
   }
 
   #check(what: string): void {
-    const reason = this.#closed ? "closed" : this.opened.lostReason && `lost: ${this.opened.lostReason}`;
-    if (reason) throw new BackendError({ what, facts: `${this.name} is ${reason}`, expected: "an open backend" });
+    if (this.#closed) throw new BackendError({ what, facts: `${this.name} is closed`, expected: "an open backend" });
+    this.opened.check(what);
   }
 }
 

@@ -1,9 +1,9 @@
 /** The backend on a real device: steady state, budget, order of runs, errors and loss. */
 import {
   type Backend,
-  BackendError,
   compile,
   cpuBackend,
+  DeviceLostError,
   f32,
   type Kernel,
   LimitError,
@@ -208,10 +208,14 @@ describe("errors", () => {
   test("a lost device gives one error that says so", async () => {
     const backend = await backendWith();
     const { program } = await counter(backend);
+    const message = /^run: the device was lost \(.*destroyed.*\): .*/;
+    const underWay = backend.run(program);
     backend.opened.device.destroy();
+    await expect(underWay).rejects.toThrow(message);
+    await expect(backend.run(program)).rejects.toThrow(message);
     await backend.opened.lost;
-    expect(() => backend.allocate(4, "late")).toThrow(/lost/);
-    await expect(Promise.resolve().then(() => backend.run(program))).rejects.toThrow(BackendError);
+    expect(() => backend.allocate(4, "late")).toThrow(DeviceLostError);
+    await expect(Promise.resolve().then(() => backend.run(program))).rejects.toThrow(DeviceLostError);
   });
 
   test("closing the backend closes what was opened with it first", async () => {

@@ -38,7 +38,7 @@ async function evaluate(folder: string, options: EvalOptions): Promise<void> {
   const { arm, checkpoint, split } = options;
   const { config, plugins, choices } = await readRun(folder);
   await importPlugins(plugins);
-  const splits = await loadExperimentData(config);
+  const splits = await loadExperimentData(config, (line) => console.log(line));
   const { backend, hint } = await open(options, choices);
   try {
     console.log(`adapter ${backend.name}`);
@@ -47,7 +47,7 @@ async function evaluate(folder: string, options: EvalOptions): Promise<void> {
     console.log(
       table([
         [`${arm}, ${checkpoint} (step ${scores.step}), ${splits[split].name}`, "loss", "top-1", "top-5"],
-        [`${splits[split].count} images`, scores.loss.toFixed(4), percent(scores.top1), percent(scores.top5)],
+        [`${scores.images} images`, scores.loss.toFixed(4), percent(scores.top1), percent(scores.top5)],
       ]),
     );
   } finally {

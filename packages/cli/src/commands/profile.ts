@@ -3,8 +3,8 @@ import { writeFileAtomic } from "@guidance/guidance";
 import { ValueError } from "@guidance/tensor";
 import type { Command } from "commander";
 import { open } from "../device.ts";
-import { profileText, profileTrace } from "../report/profile.ts";
-import { addStepOptions, planChosenStep, type StepOptions, tellParts } from "./step.ts";
+import { type ProgramTimes, profileText, profileTrace, stepText } from "../report/profile.ts";
+import { addStepOptions, planChosenStep, type StepOptions } from "./step.ts";
 
 interface ProfileOptions extends StepOptions {
   readonly trace: string;
@@ -30,12 +30,17 @@ async function profile(options: ProfileOptions, command: Command): Promise<void>
         hint: "Leave --device out, or take gpu, lavapipe or swiftshader",
       });
     }
-    const plan = await planChosenStep(webgpu, options, command);
+    const programs = await planChosenStep(webgpu, options, command);
     console.log(`adapter ${webgpu.name}`);
-    tellParts(command);
-    const times = await webgpu.profile(plan);
-    console.log(profileText(times));
-    await writeFileAtomic(options.trace, profileTrace(times));
+    const profiled: ProgramTimes[] = [];
+    for (const { plan, ...program } of programs) {
+      const times = await webgpu.profile(plan);
+      profiled.push({ ...program, times });
+      if (program.name !== undefined) console.log(`\n${program.name}:`);
+      console.log(profileText(times, program.name === undefined ? "a step" : "it"));
+    }
+    if (profiled.length > 1) console.log(`\n${stepText(profiled)}`);
+    await writeFileAtomic(options.trace, profileTrace(profiled));
     console.log(`\ntrace in ${options.trace}`);
   } finally {
     await backend.close();

@@ -16,6 +16,7 @@ import {
   runExperiment,
   type TrainConfig,
 } from "@guidance/guidance";
+import { DeviceLostError } from "@guidance/tensor";
 import type { Command } from "commander";
 import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
 import { describeError, Stopped } from "../errors.ts";
@@ -147,11 +148,13 @@ async function experiment(screen: Screen, options: ExperimentOptions): Promise<E
   try {
     return await runExperiment({ ...options, observer: progressObserver(screen), signal: interruption.signal });
   } catch (error) {
+    const goOn = `Go on with: guidance train --resume ${options.folder}`;
+    if (error instanceof DeviceLostError) throw new Error(`${error.message} ${goOn}`, { cause: error });
     const { received } = interruption;
     if (!(error instanceof InterruptedError) || received === undefined) throw error;
     // at once: a parent that got the signal too may not wait until the device is closed
     screen.close();
-    console.error(`error: ${describeError(error)} Go on with: guidance train --resume ${options.folder}`);
+    console.error(`error: ${describeError(error)} ${goOn}`);
     throw new Stopped(received);
   } finally {
     interruption.close();

@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { deviceOf } from "../device.ts";
 import { duration } from "../report/format.ts";
 import { readChoices, writeChoices } from "../tuning.ts";
-import { addStepOptions, planChosenStep, type StepOptions, tellParts } from "./step.ts";
+import { addStepOptions, planChosenStep, type StepOptions } from "./step.ts";
 
 export function addTune(program: Command): void {
   const command = addStepOptions(
@@ -31,10 +31,13 @@ async function tune(options: StepOptions, command: Command): Promise<void> {
   const backend = createBackend(opened, options.budget === undefined ? {} : { budgetBytes: options.budget * 1e9 });
   try {
     console.log(`adapter ${backend.name}`);
-    tellParts(command);
     const started = performance.now();
-    const plan = await planChosenStep(backend, options, command);
-    const tuned = await backend.tune(plan, (kernel) => console.log(lineOf(kernel)));
+    const tuned: TunedKernel[] = [];
+    for (const { name, plan, runs } of await planChosenStep(backend, options, command)) {
+      if (name !== undefined) console.log(`${name}:`);
+      const kernels = await backend.tune(plan, (kernel) => console.log(lineOf(kernel)));
+      tuned.push(...kernels.map((kernel) => ({ ...kernel, count: kernel.count * runs })));
+    }
     // what other networks' kernels were tuned to stands
     const choices = new Map(before);
     for (const { key, best } of tuned) {

@@ -17,7 +17,7 @@ test("numbers", () => {
   ).toBe("a      top-1\nlong       5");
 });
 
-const scores = { loss: 1.25, top1: 0.59, top5: 0.9 };
+const scores = { loss: 1.25, top1: 0.59, top5: 0.9, images: 2000 };
 const arm = {
   arm: "guided",
   steps: 300,

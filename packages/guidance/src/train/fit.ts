@@ -3,7 +3,7 @@
  * last checkpoints, metrics; it stops with a saved state when told to and with a diagnosis when a loss or a
  * weight is not finite.
  */
-import { type Backend, type Generator, LimitError, type SafetensorsTensor } from "@guidance/tensor";
+import { type Backend, DeviceLostError, type Generator, LimitError, type SafetensorsTensor } from "@guidance/tensor";
 import { batchCount } from "../data/batches.ts";
 import type { SourceSplits } from "../data/source.ts";
 import type { JsonObject } from "../run/json.ts";
@@ -99,6 +99,8 @@ export async function fit(options: FitOptions): Promise<Progress> {
   const loop = new Loop(options);
   try {
     return await loop.run();
+  } catch (error) {
+    throw error instanceof DeviceLostError ? loop.lost(error) : error;
   } finally {
     loop.close();
   }
@@ -114,6 +116,8 @@ class Loop {
   readonly #rate: (step: number) => number;
   #evaluator: Evaluator | undefined;
   #progress: Progress;
+  /** What is being done, for messages. */
+  #doing = "before the first step";
   /** None where nothing is saved. */
   readonly #checkpoints: Checkpoints | undefined;
 
@@ -187,12 +191,13 @@ class Loop {
   async #train(batch: BatchValues, epoch: number, dataSeconds: number): Promise<void> {
     const { arm, observer, task, generators } = this.#options;
     const counters = generators.map(({ counter }) => counter);
+    const step = this.#progress.step + 1;
+    this.#doing = `step ${step}`;
     const training = await this.#stepFor(batch.labels.length);
     task.optimizer.learningRate = this.#rate(this.#progress.step);
     const started = performance.now();
     const values = await training.run(batch);
     const seconds = (performance.now() - started) / 1000;
-    const step = this.#progress.step + 1;
     const { badPart, skipped, ...losses } = values;
     if (badPart !== undefined) {
       // the diagnosis draws the same random numbers
@@ -251,6 +256,7 @@ class Loop {
   async #validate(): Promise<void> {
     const { arm, splits, observer } = this.#options;
     if (!this.#evaluator) return;
+    this.#doing = `validation after step ${this.#progress.step}`;
     const scores = await this.#evaluator.run(splits.validation);
     const tensors = await this.#soundTensors();
     const { step, best, top } = this.#progress;
@@ -292,6 +298,7 @@ class Loop {
 
   async #save(names: readonly string[], given?: ReadonlyMap<string, SafetensorsTensor>): Promise<void> {
     if (!this.#checkpoints) return;
+    this.#doing = `saving after step ${this.#progress.step}`;
     await this.#checkpoints.save(names, this.#progress, given ?? (await this.#soundTensors()));
   }
 
@@ -321,6 +328,17 @@ class Loop {
   #closeSteps(): void {
     for (const step of this.#steps.values()) step.close();
     this.#steps.clear();
+  }
+
+  /** A lost device as the error of the run: what was being done, and which checkpoint stands. */
+  lost({ parts }: DeviceLostError): DeviceLostError {
+    const { arm } = this.#options;
+    const kept = this.#checkpoints && (this.#checkpoints.standing || "; there is no checkpoint yet");
+    return new DeviceLostError({
+      ...parts,
+      what: `training ${arm}, ${this.#doing}`,
+      facts: `${parts.facts}${kept ?? ""}`,
+    });
   }
 
   close(): void {

@@ -42,7 +42,7 @@ export interface PreparedGuide {
 }
 
 /** Raised whenever the same settings begin to give other weights: the networks, their training or the engine changed. */
-const GUIDE_FORMAT = 5;
+const GUIDE_FORMAT = 6;
 
 /** What decides which guide a run has. */
 type GuideChoice = Pick<GuideOptions, "backend" | "config" | "splits" | "guideCache" | "plugins" | "resume"> & {

@@ -1,12 +1,15 @@
-/** Random bytes and mutations of valid files, 10,000 in all: a WeightsError or tensors, and quickly. */
+/** Random bytes and mutations of valid files, 10,000 of each kind: a WeightsError or tensors, and quickly. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { crc32 } from "node:zlib";
 import { writeSafetensors } from "@guidance/tensor";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { modestly } from "../fuzz.test.support.ts";
 import { WeightsError } from "./errors.ts";
 import { openWeightsFrom } from "./open.ts";
 import { memorySource } from "./source.ts";
+import { locateEntry, readZip } from "./zip-read.ts";
 
 const fixture = (name: string): Uint8Array =>
   readFileSync(fileURLToPath(new URL(`fixtures/${name}.pth`, import.meta.url)));
@@ -25,12 +28,8 @@ const seeds = {
   safetensors: [safetensors],
 };
 
-/** Longest time for one file of some kilobytes, in milliseconds, with a machine that does other things too. */
-const MOST_MILLISECONDS = 2000;
-
 /** Opens a file and reads all of it; throws unless that works or is refused as it should. */
 async function tryFile(contents: Uint8Array): Promise<void> {
-  const started = performance.now();
   try {
     const file = await openWeightsFrom(memorySource("fuzz", contents));
     for (const name of file.names) {
@@ -42,7 +41,21 @@ async function tryFile(contents: Uint8Array): Promise<void> {
     expect(error.message).not.toContain("\n");
     expect(error.message.length).toBeLessThan(3000);
   }
-  expect(performance.now() - started).toBeLessThan(MOST_MILLISECONDS);
+}
+
+/** Gives the entries of an archive the checksums of what they hold: most damage would get no further than these. */
+async function repairChecksums(contents: Buffer): Promise<Buffer> {
+  try {
+    const archive = await readZip(memorySource("fuzz", contents));
+    for (const entry of archive.entries.values()) {
+      const begin = await locateEntry(archive, entry);
+      const record = contents.indexOf(entry.name, archive.end, "utf8") - 46;
+      contents.writeUInt32LE(crc32(contents.subarray(begin, begin + entry.size)), record + 16);
+    }
+  } catch {
+    // what has no directory is tried as it is
+  }
+  return contents;
 }
 
 /** Values that sizes and opcodes break at, beside any. */
@@ -85,21 +98,24 @@ const changes = fc.oneof(
 );
 
 test.each([
-  ["zip", 3500],
-  ["legacy", 3500],
-  ["safetensors", 1500],
+  ["zip", 10_000],
+  ["legacy", 10_000],
+  ["safetensors", 10_000],
 ] as const)("mutations of %s files (%i)", async (format, numRuns) => {
-  const property = fc.asyncProperty(fc.constantFrom(...seeds[format]), changes, async (seed, list) => {
-    await tryFile(list.reduce(mutate, Buffer.from(seed)));
+  const repair = format === "zip" ? fc.nat(7).map((draw) => draw > 0) : fc.constant(false);
+  const property = fc.asyncProperty(fc.constantFrom(...seeds[format]), changes, repair, async (seed, list, repair) => {
+    const contents = list.reduce(mutate, Buffer.from(seed));
+    const file = repair ? await repairChecksums(contents) : contents;
+    await modestly(() => tryFile(file));
   });
   await fc.assert(property, { numRuns });
 });
 
-test("random bytes, with the beginning of each format (1,500)", async () => {
+test("random bytes, with the beginning of each format (10,000)", async () => {
   const starts = [...Object.values(seeds).map(([seed]) => seed), new Uint8Array(0)];
   const start = fc.tuple(fc.constantFrom(...starts), fc.nat(200)).map(([seed, length]) => seed.subarray(0, length));
   const property = fc.asyncProperty(start, fc.uint8Array({ maxLength: 300 }), async (head, tail) => {
-    await tryFile(Buffer.concat([head, tail]));
+    await modestly(() => tryFile(Buffer.concat([head, tail])));
   });
-  await fc.assert(property, { numRuns: 1500 });
+  await fc.assert(property, { numRuns: 10_000 });
 });
