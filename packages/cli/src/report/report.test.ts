@@ -57,7 +57,7 @@ function shown(isTTY: boolean): string {
   const screen = openScreen(stream);
   const observer = progressObserver(screen);
   for (let step = 1; step <= 3; step++) {
-    const losses = { loss: 9, crossEntropy: 2, dissimilarity: 7, pairs: 14, learningRate: 1e-3 };
+    const losses = { loss: 9, crossEntropy: 2, dissimilarity: 7, pairs: 14, similarities: [], learningRate: 1e-3 };
     observer.step?.({ arm: "guided", step, totalSteps: 3, epoch: 0, seconds: 0.25, dataSeconds: 0.01, ...losses });
   }
   observer.validation?.({ arm: "guided", step: 3, ...scores, best: true });
