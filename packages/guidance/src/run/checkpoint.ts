@@ -141,6 +141,8 @@ export async function readDescription(
   if (typeof file !== "string" || typeof bytes !== "number" || typeof sha256 !== "string") {
     throw broken("lacks file name, size or hash of the tensors");
   }
-  if (basename(file) !== file) throw broken(`names the tensors "${file}", which is not a file beside it`);
+  if (basename(file) !== file || !file.endsWith(".safetensors")) {
+    throw broken(`names the tensors "${file}", which is not a file beside it`);
+  }
   return { tensors: { file, bytes, sha256 }, state };
 }

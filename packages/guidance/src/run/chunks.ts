@@ -39,7 +39,9 @@ export async function hashFile(path: string): Promise<string> {
 /** The SHA-256 of an open file from its beginning, in hexadecimal. */
 export async function hashOpenFile(file: FileHandle): Promise<string> {
   const hash = createHash("sha256");
-  const chunk = new Uint8Array(CHUNK_BYTES);
+  const { size } = await file.stat();
+  // one byte more than a small file has, so that its end is met
+  const chunk = new Uint8Array(Math.min(CHUNK_BYTES, size + 1));
   for (let position = 0; ; ) {
     const { bytesRead } = await file.read(chunk, 0, chunk.length, position);
     if (bytesRead === 0) return hash.digest("hex");

@@ -88,7 +88,12 @@ export class DecodePool {
   async close(): Promise<void> {
     const threads = this.#threads;
     this.#fail(new DataError({ what: "decoding threads", facts: "they were closed" }));
-    await Promise.all(((await threads?.catch(() => [])) ?? []).map(({ worker }) => worker.terminate()));
+    const ended = ((await threads?.catch(() => [])) ?? []).map(({ worker }) => {
+      // else the process may end while this waits, and whatever comes after it, such as an error's message, never does
+      worker.ref();
+      return worker.terminate();
+    });
+    await Promise.all(ended);
   }
 
   async #start(): Promise<Thread[]> {
@@ -146,8 +151,8 @@ export class DecodePool {
   }
 
   #remove(thread: Thread, id: number): void {
-    thread.jobs.delete(id);
-    if (thread.jobs.size === 0) thread.worker.unref();
+    // of a thread that is being ended, which must be waited for, the jobs are gone already
+    if (thread.jobs.delete(id) && thread.jobs.size === 0) thread.worker.unref();
   }
 
   #crash(thread: Thread, reason: string): void {
