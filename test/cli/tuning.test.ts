@@ -2,6 +2,7 @@
 
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { seal } from "@guidance/guidance";
 import { openDevice } from "@guidance/shaders";
 import { describe, expect, test } from "vitest";
 import { openTier } from "../support/tiers.ts";
@@ -10,6 +11,8 @@ import { guidance, runFolder, scratch, start, tiny } from "./command.ts";
 const opened = await openTier("webgpu", openDevice, ({ description }) => description);
 const name = opened && `webgpu ${opened.description}`;
 opened?.close();
+
+const FORMAT = { name: "tuning", version: 2, hint: "" };
 
 const fresh = scratch();
 const network = tiny.slice(2);
@@ -24,7 +27,8 @@ const tuningFile = () => {
 
 function writeChoices(choices: Readonly<Record<string, string>>): void {
   const file = tuningFile();
-  writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, "utf8")), choices }));
+  const { guidance: _seal, ...stored } = JSON.parse(readFileSync(file, "utf8"));
+  writeFileSync(file, seal(FORMAT, { ...stored, choices }));
 }
 
 /** The last checkpoint's tensors. */
@@ -84,7 +88,7 @@ describe.skipIf(!name)("on WebGPU", () => {
     expect(stdout).toMatch(
       /^\d+ sizes measured in .* s; what is fastest saves -?[\d.]+ ms a step, and is in .*\.json$/m,
     );
-    expect(JSON.parse(readFileSync(tuningFile(), "utf8"))).toMatchObject({ version: 1, choices: {} });
+    expect(JSON.parse(readFileSync(tuningFile(), "utf8"))).toMatchObject({ choices: {}, guidance: { version: 2 } });
   });
 
   test("a run goes on with the kernels it began with, to the same bits, whatever was tuned since", async () => {
@@ -117,14 +121,15 @@ describe.skipIf(!name)("on WebGPU", () => {
     const file = tuningFile();
     for (const [text, reason] of [
       ["{", "JSON"],
-      [JSON.stringify({ version: 99, choices: {} }), "it has version 99, not 1"],
-      [JSON.stringify({ version: 1, choices: { key: 3 } }), "its choices are no table of names"],
+      [JSON.stringify({ version: 1, choices: {} }), "has no version and checksum"],
+      [seal({ ...FORMAT, version: 99 }, { choices: {} }), "has version 99"],
+      [seal(FORMAT, { choices: { key: 3 } }), "its choices are no table of names"],
     ]) {
       writeFileSync(file, text);
       const { status, stdout, stderr } = await guidance(["doctor"]);
       expect(status).toBe(0);
       expect(stdout).toContain(`backend     ${name}\n`);
-      expect(stderr).toMatch(/^note: the tuning in .* is not used \(.*\); run guidance tune again$/m);
+      expect(stderr).toMatch(/^note: the tuning in ".*\.json" is not used \(.*\); run guidance tune again$/m);
       expect(stderr).toContain(reason);
     }
   });

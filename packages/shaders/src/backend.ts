@@ -102,13 +102,13 @@ export class WebGpuBackend implements Backend {
     this.opened.device.queue.writeBuffer((buffer as WebGpuBuffer).gpu, 0, wholeWords(data));
   }
 
-  async read(buffer: DeviceBuffer): Promise<ArrayBuffer> {
+  async read(buffer: DeviceBuffer, begin = 0, bytes = buffer.bytes - begin): Promise<ArrayBuffer> {
     this.#check("read");
     const { device } = this.opened;
-    const staging = this.#memory.staging(buffer.bytes, `read of ${buffer.label}`);
+    const staging = this.#memory.staging(bytes, `read of ${buffer.label}`);
     try {
       const encoder = device.createCommandEncoder();
-      encoder.copyBufferToBuffer((buffer as WebGpuBuffer).gpu, 0, staging.gpu, 0, buffer.bytes);
+      encoder.copyBufferToBuffer((buffer as WebGpuBuffer).gpu, begin, staging.gpu, 0, bytes);
       device.queue.submit([encoder.finish()]);
       this.counters.submits += 1;
       await waitQuietly(staging.gpu.mapAsync(mapMode.read));

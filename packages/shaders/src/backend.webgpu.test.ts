@@ -186,6 +186,7 @@ describe("limits", () => {
       Uint8Array.from({ length: 17 }, (_, i) => i),
     );
     expect([...new Uint8Array(await backend.read(odd)).slice(0, 17)]).toEqual(Array.from({ length: 17 }, (_, i) => i));
+    expect([...new Uint8Array(await backend.read(odd, 4, 8))]).toEqual([4, 5, 6, 7, 8, 9, 10, 11]);
     expect(() => backend.write(odd, new Uint8Array(21))).toThrow(/21 bytes were given for "odd", which holds 20/);
   });
 });

@@ -3,10 +3,10 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import {
   hashFile,
+  openNetwork,
   openWeights,
   RunError,
   readGuideRecord,
-  readWeights,
   saveWeights,
   type WeightsSource,
 } from "@guidance/guidance";
@@ -66,8 +66,12 @@ async function exportWeights(source: string, out: string, options: ExportOptions
 
 async function exportRun(folder: string, out: string, { arm = "guided", checkpoint }: ExportOptions): Promise<void> {
   if (arm !== "guide") {
-    const { weights } = await readWeights(join(folder, arm), checkpoint ?? "last");
-    return write(out, weights);
+    const weights = await openNetwork(join(folder, arm), checkpoint ?? "last");
+    try {
+      return await write(out, weights);
+    } finally {
+      await weights.close();
+    }
   }
   if (checkpoint !== undefined && checkpoint !== "last") {
     throw new RunError({

@@ -1,6 +1,7 @@
 /** The folder of one trained network: where a run of it goes on, and the record of what happens. */
 import { access, mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { Backend } from "@guidance/tensor";
 import { removeLeftovers } from "../run/files.ts";
 import { dropMetricsAfter, MetricsWriter } from "../run/metrics.ts";
 import type { FitOptions, Observer } from "./fit.ts";
@@ -13,6 +14,8 @@ export interface ArmFolder {
 }
 
 export interface ArmOptions {
+  /** Where the Variables of a run that goes on will live. */
+  readonly backend: Backend;
   /** Goes on from the `last` checkpoint, where there is one. */
   readonly resume?: boolean | undefined;
   readonly observer?: Observer | undefined;
@@ -22,13 +25,15 @@ export interface ArmOptions {
 export async function openArm(
   folder: string,
   trained: Trained,
-  { resume = false, observer }: ArmOptions,
+  { backend, resume = false, observer }: ArmOptions,
 ): Promise<ArmFolder> {
   await mkdir(folder, { recursive: true });
   if (resume) await removeLeftovers(folder);
   const metrics = join(folder, "metrics.jsonl");
   const start =
-    resume && (await exists(join(folder, "last.json"))) ? await loadProgress(folder, "last", trained) : undefined;
+    resume && (await exists(join(folder, "last.json")))
+      ? await loadProgress(folder, "last", trained, backend)
+      : undefined;
   // -1: a score before the first step is a record of step 0
   if (resume) await dropMetricsAfter(metrics, start?.step || -1);
   const writer = new MetricsWriter(metrics);
@@ -36,7 +41,7 @@ export async function openArm(
   return { options, close: () => writer.close() };
 }
 
-/** The observer, with every step and validation also written down. */
+/** The observer, with every step and validation also written down, and on the disk before a checkpoint is. */
 function recording(observer: Observer | undefined, writer: MetricsWriter): Observer {
   return {
     ...observer,
@@ -47,6 +52,10 @@ function recording(observer: Observer | undefined, writer: MetricsWriter): Obser
     validation(event) {
       writer.write({ kind: "validation", ...event });
       observer?.validation?.(event);
+    },
+    saving() {
+      writer.flush();
+      observer?.saving?.();
     },
   };
 }

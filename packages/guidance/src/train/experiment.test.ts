@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { cpuBackend, type Generator, nn, type Operand, type Tensor } from "@guidance/tensor";
 import { describe, expect, test } from "vitest";
 import { guides, students } from "../models/registry.ts";
-import { readCheckpoint } from "../run/checkpoint.ts";
+import { readCheckpoint } from "../run/checkpoint.test.support.ts";
 import { loadExperimentData } from "./check.ts";
 import type { TrainConfig } from "./config.ts";
 import { InterruptedError } from "./errors.ts";

@@ -5,8 +5,8 @@
 import { join } from "node:path";
 import type { Backend } from "@guidance/tensor";
 import type { SourceSplits } from "../data/source.ts";
-import { writeFileAtomic } from "../run/files.ts";
-import { encodeJson, type JsonObject } from "../run/json.ts";
+import type { JsonObject } from "../run/json.ts";
+import { type SealFormat, writeSealed } from "../run/sealed.ts";
 import { openArm } from "./arm.ts";
 import { buildStudent, studentTask } from "./build.ts";
 import { loadExperimentData } from "./check.ts";
@@ -16,6 +16,8 @@ import { fit, type Observer } from "./fit.ts";
 import { type PreparedGuide, prepareGuide } from "./guide.ts";
 import { scoreModel } from "./score.ts";
 import { loadWeights } from "./state.ts";
+
+const SUMMARY: SealFormat = { name: "summary", version: 1, hint: "Take the numbers from metrics.jsonl" };
 
 export interface ExperimentOptions {
   readonly backend: Backend;
@@ -73,7 +75,7 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
   prepared.guide.close();
   if (config.baseline) arms.push(await runArm("unguided", options, splits));
   const result = { arms, guide: { ...guideScores, origin: prepared.origin }, adapter: backend.name };
-  await writeFileAtomic(join(folder, "summary.json"), `${encodeJson(result as unknown as JsonObject, 2)}\n`);
+  await writeSealed(join(folder, "summary.json"), SUMMARY, result as unknown as JsonObject);
   return result;
 }
 
@@ -96,7 +98,7 @@ async function runArm(
   const task = studentTask(config, splits, model, prepared?.guide);
   const { optimizer, scaler } = task;
   const generators = prepared ? [generator, prepared.generator] : [generator];
-  const open = await openArm(folder, { model, optimizer, scaler, generators }, { resume, observer });
+  const open = await openArm(folder, { model, optimizer, scaler, generators }, { backend, resume, observer });
   try {
     const description = config as unknown as JsonObject;
     const progress = await fit({

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { nn, type Operand, type Tensor } from "@guidance/tensor";
 import { describe, expect, test } from "vitest";
 import { students } from "../models/registry.ts";
-import { readCheckpoint } from "../run/checkpoint.ts";
+import { readCheckpoint } from "../run/checkpoint.test.support.ts";
 import { metrics, runSmall, runsFolder, smallConfig } from "./experiment.test.support.ts";
 
 const runs = runsFolder();

@@ -3,7 +3,7 @@
  * last checkpoints, metrics; it stops with a saved state when told to and with a diagnosis when a loss or a
  * weight is not finite.
  */
-import { type Backend, DeviceLostError, type Generator, LimitError, type SafetensorsTensor } from "@guidance/tensor";
+import { type Backend, DeviceLostError, type Generator, LimitError } from "@guidance/tensor";
 import { batchCount } from "../data/batches.ts";
 import type { SourceSplits } from "../data/source.ts";
 import type { JsonObject } from "../run/json.ts";
@@ -14,7 +14,7 @@ import { diagnose } from "./diagnose.ts";
 import { InterruptedError, NotFiniteError } from "./errors.ts";
 import { compileEvaluation, type Evaluator, type Scores } from "./evaluate.ts";
 import { type RateConfig, rateSchedule } from "./rate.ts";
-import { brokenTensors, collectTensors, type Progress, type Trained } from "./state.ts";
+import { brokenTensors, type Progress } from "./state.ts";
 import {
   type BatchValues,
   compileTrainingStep,
@@ -54,6 +54,8 @@ export interface Observer {
   planned?(arm: string, step: TrainingStep): void;
   step?(event: StepEvent): void;
   validation?(event: ValidationEvent): void;
+  /** A checkpoint is about to be written. */
+  saving?(): void;
   message?(text: string): void;
 }
 
@@ -157,7 +159,7 @@ class Loop {
       if (config.validateBeforeTraining && this.#progress.step === 0) await this.#validate();
     }
     while (this.#progress.step < this.#total) await this.#epoch(Math.floor(this.#progress.step / this.#perEpoch));
-    await this.#save(["last"]);
+    await this.#saveLast();
     return this.#progress;
   }
 
@@ -241,7 +243,7 @@ class Loop {
       ? `the first layer with values that are not finite is "${found.layer}" (${found.pass})`
       : "every layer is finite, only the loss is not";
     // a gradient that is not finite shows one step later, when its loss was finite
-    const broken = folder ? brokenTensors(await collectTensors(this.#trained), task.model) : [];
+    const broken = folder ? await brokenTensors(task) : [];
     const before = broken.length > 0 ? `; before this step these were not finite already: ${listNames(broken)}` : "";
     return this.#fail(step, `the loss is ${loss}; ${where}${before}`, broken.length > 0 ? GRADIENT_HINT : LOSS_HINT);
   }
@@ -258,7 +260,7 @@ class Loop {
     if (!this.#evaluator) return;
     this.#doing = `validation after step ${this.#progress.step}`;
     const scores = await this.#evaluator.run(splits.validation);
-    const tensors = await this.#soundTensors();
+    await this.#checkTensors();
     const { step, best, top } = this.#progress;
     const { loss } = scores;
     const improved = loss < (best?.loss ?? Infinity);
@@ -266,13 +268,13 @@ class Loop {
     this.#progress = { ...this.#progress, top: ranked, ...(improved && { best: { step, loss } }) };
     observer?.validation?.({ arm, step, ...scores, best: improved });
     const isTop = ranked.some((each) => each.step === step);
-    await this.#save([...(isTop ? [topName(step)] : []), ...(improved ? ["best"] : []), "last"], tensors);
+    await this.#save([...(isTop ? [topName(step)] : []), ...(improved ? ["best"] : []), "last"]);
   }
 
   async #stopIfAsked(): Promise<void> {
     const { signal, folder, arm } = this.#options;
     if (!signal?.aborted) return;
-    await this.#save(["last"]);
+    await this.#saveLast();
     const { step } = this.#progress;
     throw new InterruptedError({
       what: `training ${arm}`,
@@ -280,26 +282,25 @@ class Loop {
     });
   }
 
-  get #trained(): Trained {
-    const { task, generators } = this.#options;
-    return { model: task.model, optimizer: task.optimizer, scaler: task.scaler, generators };
+  /** Where what is to be saved is not finite the run ends, and the checkpoint before it stands. */
+  async #checkTensors(): Promise<void> {
+    const broken = await brokenTensors(this.#options.task);
+    if (broken.length === 0) return;
+    const facts = `the loss was finite, and its update left values that are not in ${listNames(broken)}`;
+    this.#fail(this.#progress.step, facts, GRADIENT_HINT);
   }
 
-  /** What is to be saved; where it is not finite the run ends, and the checkpoint before it stands. */
-  async #soundTensors(): Promise<ReadonlyMap<string, SafetensorsTensor>> {
-    const tensors = await collectTensors(this.#trained);
-    const broken = brokenTensors(tensors, this.#options.task.model);
-    if (broken.length > 0) {
-      const facts = `the loss was finite, and its update left values that are not in ${listNames(broken)}`;
-      this.#fail(this.#progress.step, facts, GRADIENT_HINT);
-    }
-    return tensors;
-  }
-
-  async #save(names: readonly string[], given?: ReadonlyMap<string, SafetensorsTensor>): Promise<void> {
-    if (!this.#checkpoints) return;
+  async #save(names: readonly string[]): Promise<void> {
     this.#doing = `saving after step ${this.#progress.step}`;
-    await this.#checkpoints.save(names, this.#progress, given ?? (await this.#soundTensors()));
+    this.#options.observer?.saving?.();
+    await this.#checkpoints?.save(names, this.#progress);
+  }
+
+  /** Saves where the run is, unless a validation just did. */
+  async #saveLast(): Promise<void> {
+    if (!this.#checkpoints || this.#checkpoints.savedStep === this.#progress.step) return;
+    await this.#checkTensors();
+    await this.#save(["last"]);
   }
 
   /** The compiled step for a batch size: one for whole batches, one for a kept short one. */

@@ -154,8 +154,8 @@ export class DecodePool {
   }
 
   #remove(thread: Thread, id: number): void {
-    thread.jobs.delete(id);
-    if (thread.jobs.size === 0) thread.worker.unref();
+    // of a thread that is being ended, which must be waited for, the jobs are gone already
+    if (thread.jobs.delete(id) && thread.jobs.size === 0) thread.worker.unref();
   }
 
   #crash(thread: Thread, reason: string): void {
