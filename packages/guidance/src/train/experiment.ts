@@ -8,7 +8,7 @@ import type { SourceSplits } from "../data/source.ts";
 import type { JsonObject } from "../run/json.ts";
 import { type SealFormat, writeSealed } from "../run/sealed.ts";
 import { openArm } from "./arm.ts";
-import { buildStudent, studentTask } from "./build.ts";
+import { buildStudent, guidanceOf, studentTask } from "./build.ts";
 import { loadExperimentData } from "./check.ts";
 import type { TrainConfig } from "./config.ts";
 import type { Scores } from "./evaluate.ts";
@@ -72,8 +72,10 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
   observer?.message?.(describeGuide(prepared));
   const guideScores = await scoreModel(backend, prepared.guide, splits, { signal });
   const arms: ArmResult[] = [await runArm("guided", options, splits, prepared)];
+  // inspections of the student alone compare it with the guide, too
+  if (config.inspectEvery === null) prepared.guide.close();
+  if (config.baseline) arms.push(await runArm("unguided", options, splits, prepared));
   prepared.guide.close();
-  if (config.baseline) arms.push(await runArm("unguided", options, splits));
   const result = { arms, guide: { ...guideScores, origin: prepared.origin }, adapter: backend.name };
   await writeSealed(join(folder, "summary.json"), SUMMARY, result as unknown as JsonObject);
   return result;
@@ -90,14 +92,16 @@ async function runArm(
   arm: ArmResult["arm"],
   options: ExperimentOptions,
   splits: SourceSplits,
-  prepared?: PreparedGuide,
+  prepared: PreparedGuide,
 ): Promise<ArmResult> {
   const { backend, config, observer, resume, signal } = options;
   const folder = join(options.folder, arm);
   const { model, generator } = buildStudent(config, splits);
-  const task = studentTask(config, splits, model, prepared?.guide);
+  const guided = arm === "guided";
+  const watched = guided || config.inspectEvery === null ? undefined : guidanceOf(config, prepared.guide);
+  const task = { ...studentTask(config, splits, model, guided ? prepared.guide : undefined), watched };
   const { optimizer, scaler } = task;
-  const generators = prepared ? [generator, prepared.generator] : [generator];
+  const generators = guided ? [generator, prepared.generator] : [generator];
   const open = await openArm(folder, { model, optimizer, scaler, generators }, { backend, resume, observer });
   try {
     const description = config as unknown as JsonObject;

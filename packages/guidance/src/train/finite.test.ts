@@ -37,7 +37,7 @@ describe("a gradient that is not finite, of a loss that is", () => {
     const config = { ...smallConfig, student, validateEvery: 1 };
     await expect(runSmall({ config, folder, guideCache: runs.cache })).rejects.toThrow(message(1));
     expect(readdirSync(join(folder, "guided"))).toEqual(["metrics.jsonl"]);
-    expect(metrics(folder, "guided").map(({ kind }) => kind)).toEqual(["step"]);
+    expect(metrics(folder, "guided").map(({ kind }) => kind)).toEqual(["layers", "step"]);
   });
 
   test("is named by the loss of the next step too, and a checkpoint before it stands", async () => {

@@ -13,6 +13,7 @@ import type { TrainConfig } from "./config.ts";
 import { diagnose } from "./diagnose.ts";
 import { InterruptedError, NotFiniteError } from "./errors.ts";
 import { compileEvaluation, type Evaluator, type Scores } from "./evaluate.ts";
+import { compileInspection, type Inspection, type Inspector } from "./inspect.ts";
 import { type RateConfig, rateSchedule } from "./rate.ts";
 import { brokenTensors, type Progress } from "./state.ts";
 import {
@@ -48,12 +49,19 @@ export interface ValidationEvent extends Scores {
   readonly best: boolean;
 }
 
+export interface InspectionEvent extends Inspection {
+  readonly arm: string;
+  /** Steps done. */
+  readonly step: number;
+}
+
 /** Told what happens while it happens. */
 export interface Observer {
   /** The step is planned: kernels and peak bytes, before the first run. */
   planned?(arm: string, step: TrainingStep): void;
   step?(event: StepEvent): void;
   validation?(event: ValidationEvent): void;
+  inspection?(event: InspectionEvent): void;
   /** A checkpoint is about to be written. */
   saving?(): void;
   message?(text: string): void;
@@ -68,7 +76,15 @@ export interface FitOptions {
   readonly splits: SourceSplits;
   readonly config: Pick<
     TrainConfig,
-    "seed" | "batchSize" | "steps" | "epochs" | "lastBatch" | "validateEvery" | "validateBeforeTraining" | "keepTop"
+    | "seed"
+    | "batchSize"
+    | "steps"
+    | "epochs"
+    | "lastBatch"
+    | "validateEvery"
+    | "validateBeforeTraining"
+    | "inspectEvery"
+    | "keepTop"
   > &
     RateConfig;
   /** Folder for checkpoints; absent: none are written and nothing is validated. */
@@ -117,6 +133,7 @@ class Loop {
   readonly #total: number;
   readonly #rate: (step: number) => number;
   #evaluator: Evaluator | undefined;
+  #inspector: Inspector | undefined;
   #progress: Progress;
   /** What is being done, for messages. */
   #doing = "before the first step";
@@ -191,7 +208,7 @@ class Loop {
   }
 
   async #train(batch: BatchValues, epoch: number, dataSeconds: number): Promise<void> {
-    const { arm, observer, task, generators } = this.#options;
+    const { arm, config, observer, task, generators } = this.#options;
     const counters = generators.map(({ counter }) => counter);
     const step = this.#progress.step + 1;
     this.#doing = `step ${step}`;
@@ -221,6 +238,18 @@ class Loop {
       ...(task.scaler ? { lossScale: task.scaler.scale } : {}),
     });
     if (skipped) this.#rescaled(step);
+    const { inspectEvery } = config;
+    if (inspectEvery !== null && (step % inspectEvery === 0 || step === 1)) await this.#inspect(batch);
+  }
+
+  /** Looks at the batch of the step just done, with the weights it left. */
+  async #inspect(batch: BatchValues): Promise<void> {
+    const { arm, backend, config, generators, observer } = this.#options;
+    if (batch.labels.length !== config.batchSize) return;
+    const { step } = this.#progress;
+    this.#doing = `inspection after step ${step}`;
+    this.#inspector ??= await compileInspection(backend, this.#task, config.batchSize, generators);
+    observer?.inspection?.({ arm, step, ...(await this.#inspector.run(batch)) });
   }
 
   /** A step without effect, since gradients overflowed in half precision. */
@@ -323,12 +352,14 @@ class Loop {
   /** What the next step trains. */
   get #task(): TrainingTask {
     const { task } = this.#options;
-    return this.#guided ? task : { ...task, guidance: undefined };
+    return this.#guided ? task : { ...task, guidance: undefined, watched: task.guidance ?? task.watched };
   }
 
   #closeSteps(): void {
     for (const step of this.#steps.values()) step.close();
     this.#steps.clear();
+    this.#inspector?.close();
+    this.#inspector = undefined;
   }
 
   /** A lost device as the error of the run: what was being done, and which checkpoint stands. */

@@ -189,6 +189,7 @@ async function trainGuide(
         decayEvery: null,
         warmupSteps: 0,
         lastBatch: "drop",
+        inspectEvery: null,
       },
       ...arm.options,
       validate: false,

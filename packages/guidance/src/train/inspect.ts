@@ -8,11 +8,14 @@ import { taskLosses } from "./losses.ts";
 import { type PlannedStep, planStep } from "./planning.ts";
 import { type BatchValues, batchInputs, type PairNames, pairNames, partOf, type TrainingTask } from "./step.ts";
 
+export type PairSimilarity = PairNames & { readonly similarity: number };
+export type LayerNorm = { readonly layer: string; readonly norm: number };
+
 export interface Inspection {
   /** Similarity of each paired layer to the guide's; none where there is no guide to look at. */
-  readonly similarities: readonly (PairNames & { readonly similarity: number })[];
+  readonly similarities: readonly PairSimilarity[];
   /** Norm of the gradients of all parameters of each layer, from the input on. */
-  readonly gradients: readonly { readonly layer: string; readonly norm: number }[];
+  readonly gradients: readonly LayerNorm[];
 }
 
 /** A compiled inspection; closed when the arm ends. */

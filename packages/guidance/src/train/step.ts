@@ -66,10 +66,7 @@ export interface LossValues {
 }
 
 /** Paths of two layers that the loss aligns, e.g. `student.fc3` and `guide.layer1.0.conv1`. */
-export interface PairNames {
-  readonly student: string;
-  readonly guide: string;
-}
+export type PairNames = { readonly student: string; readonly guide: string };
 
 export const pairNames = (pairs: readonly LayerPair[]): PairNames[] =>
   pairs.map(({ student, guide }) => ({ student: student.path, guide: guide.path }));
