@@ -17,7 +17,7 @@ import { type PreparedGuide, prepareGuide } from "./guide.ts";
 import { scoreModel } from "./score.ts";
 import { loadWeights } from "./state.ts";
 
-const SUMMARY: SealFormat = { name: "summary", version: 1, hint: "Take the numbers from metrics.jsonl" };
+export const SUMMARY_FORMAT: SealFormat = { name: "summary", version: 1, hint: "Take the numbers from metrics.jsonl" };
 
 export interface ExperimentOptions {
   readonly backend: Backend;
@@ -77,7 +77,7 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
   if (config.baseline) arms.push(await runArm("unguided", options, splits, prepared));
   prepared.guide.close();
   const result = { arms, guide: { ...guideScores, origin: prepared.origin }, adapter: backend.name };
-  await writeSealed(join(folder, "summary.json"), SUMMARY, result as unknown as JsonObject);
+  await writeSealed(join(folder, "summary.json"), SUMMARY_FORMAT, result as unknown as JsonObject);
   return result;
 }
 
