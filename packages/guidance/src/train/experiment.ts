@@ -7,7 +7,7 @@ import type { Backend } from "@guidance/tensor";
 import type { SourceSplits } from "../data/source.ts";
 import type { JsonObject } from "../run/json.ts";
 import { type SealFormat, writeSealed } from "../run/sealed.ts";
-import { openArm } from "./arm.ts";
+import { type Loggers, openArm } from "./arm.ts";
 import { buildStudent, guidanceOf, studentTask } from "./build.ts";
 import { loadExperimentData } from "./check.ts";
 import type { TrainConfig } from "./config.ts";
@@ -31,6 +31,8 @@ export interface ExperimentOptions {
   /** Hash of the plugins that networks and data may come from. */
   readonly plugins?: string | undefined;
   readonly observer?: Observer;
+  /** Told beside `metrics.jsonl`. */
+  readonly loggers?: Loggers;
   readonly signal?: AbortSignal | undefined;
   /** Goes on from the `last` checkpoint of each arm, where there is one. */
   readonly resume?: boolean;
@@ -67,6 +69,7 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
     folder,
     resume: options.resume ?? false,
     ...(observer ? { observer } : {}),
+    loggers: options.loggers,
     signal,
   });
   observer?.message?.(describeGuide(prepared));
@@ -94,7 +97,8 @@ async function runArm(
   splits: SourceSplits,
   prepared: PreparedGuide,
 ): Promise<ArmResult> {
-  const { backend, config, observer, resume, signal } = options;
+  const { backend, config, observer, loggers, resume, signal } = options;
+  const description = config as unknown as JsonObject;
   const folder = join(options.folder, arm);
   const { model, generator } = buildStudent(config, splits);
   const guided = arm === "guided";
@@ -102,9 +106,12 @@ async function runArm(
   const task = { ...studentTask(config, splits, model, guided ? prepared.guide : undefined), watched };
   const { optimizer, scaler } = task;
   const generators = guided ? [generator, prepared.generator] : [generator];
-  const open = await openArm(folder, { model, optimizer, scaler, generators }, { backend, resume, observer });
+  const open = await openArm(
+    folder,
+    { model, optimizer, scaler, generators },
+    { backend, resume, observer, loggers, config: description },
+  );
   try {
-    const description = config as unknown as JsonObject;
     const progress = await fit({
       arm,
       backend,
@@ -118,12 +125,13 @@ async function runArm(
     });
     const test = await scoreModel(backend, model, splits, { signal });
     const secondsPerStep = progress.seconds / Math.max(1, progress.step);
-    const result = { arm, steps: progress.step, secondsPerStep, test };
-    if (progress.best === null) return { ...result, testAtBest: null, bestStep: null };
+    const result: ArmResult = { arm, steps: progress.step, secondsPerStep, test, testAtBest: null, bestStep: null };
+    open.log.end?.(result);
+    if (progress.best === null) return result;
     const { step: bestStep } = await loadWeights(folder, "best", model);
     return { ...result, testAtBest: await scoreModel(backend, model, splits, { signal }), bestStep };
   } finally {
-    open.close();
+    await open.close();
     optimizer.close();
     model.close();
   }
