@@ -21,6 +21,7 @@ import type { Command } from "commander";
 import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
 import { describeError, Stopped } from "../errors.ts";
 import { Interruption } from "../interrupt.ts";
+import { addLoggerOptions, buildLoggers, type LoggerOptions } from "../loggers.ts";
 import { addConfigOptions, addSetupOptions, buildConfig, givenConfigFlags, type SetupOptions } from "../options.ts";
 import { hashPlugins, importPlugins } from "../plugins.ts";
 import { progressObserver, showPlan } from "../report/progress.ts";
@@ -28,7 +29,7 @@ import { openScreen, type Screen } from "../report/screen.ts";
 import { caveats, resultTable } from "../report/summary.ts";
 import { lastAdapter, readRun, recordResume, type StoredRun, writeRun } from "./run.ts";
 
-interface TrainOptions extends DeviceOptions, SetupOptions {
+interface TrainOptions extends DeviceOptions, SetupOptions, LoggerOptions {
   readonly name?: string;
   readonly out: string;
   readonly folder?: string;
@@ -43,7 +44,7 @@ export function addTrain(program: Command): void {
     .option("--out <folder>", "folder of all runs and of the guides they share", "runs")
     .option("--folder <folder>", "the folder of this run, which must not exist (default: <out>/<time>-<name>)")
     .option("--resume <folder>", "go on with the run in this folder, with its own configuration");
-  addDeviceOptions(addConfigOptions(command));
+  addDeviceOptions(addConfigOptions(addLoggerOptions(command)));
   command.option("--debug", "show stacks of errors");
   command.action((options: TrainOptions) => train(options, command));
 }
@@ -51,6 +52,7 @@ export function addTrain(program: Command): void {
 async function train(options: TrainOptions, command: Command): Promise<void> {
   const screen = openScreen();
   const run = options.resume === undefined ? await newRun(options, command) : await earlierRun(options.resume, command);
+  const loggers = buildLoggers(options);
   const started = performance.now();
   // data load while the driver starts; what is wrong with them is told below, once there is a device to close
   const loading = loadExperimentData(run.config, (line) => screen.line(line));
@@ -78,6 +80,7 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
     const result = await experiment(screen, {
       ...common,
       folder,
+      loggers,
       resume: options.resume !== undefined,
     });
     screen.line(`\n${resultTable(result, (performance.now() - started) / 1000)}`);
