@@ -7,6 +7,8 @@ import { isLight, viridis } from "./viridis.ts";
 export interface HeatMapAxis {
   readonly title: string;
   readonly names: readonly string[];
+  /** Written are at most so many names; all, unless given, that do not overlap. */
+  readonly written?: number;
 }
 
 export interface HeatMap {
@@ -22,7 +24,7 @@ export interface HeatMap {
 }
 
 /** Contrast of 4.5 to 1 with white and with black (WCAG AA). */
-const TEXT = "#767676";
+export const TEXT = "#767676";
 const FONT = 11;
 /** Width of a letter of that size, about. */
 const LETTER = 6.5;
@@ -64,9 +66,10 @@ export function heatMapSvg({ title, rows, columns, values, legend, range: [low, 
   const middle = FONT / 3;
 
   // names that would overlap are left out
-  const every = Math.ceil((FONT + 1) / cell);
-  const labels = ({ names }: HeatMapAxis, draw: (at: number, name: string) => string) =>
-    names.flatMap((name, i) => (i % every === 0 ? [draw((i + 0.5) * cell, name)] : []));
+  const labels = ({ names, written = Infinity }: HeatMapAxis, draw: (at: number, name: string) => string) => {
+    const every = Math.max(Math.ceil((FONT + 1) / cell), Math.ceil(names.length / written));
+    return names.flatMap((name, i) => (i % every === 0 ? [draw((i + 0.5) * cell, name)] : []));
+  };
   const cells = values.flatMap((row, i) =>
     row.flatMap((value, j) => {
       const [x, y] = [left + j * cell, top + i * cell];
