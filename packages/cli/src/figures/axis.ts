@@ -31,17 +31,23 @@ function linear(low: number, high: number, most: number): Scale {
 }
 
 function logarithmic(low: number, high: number, most: number): Scale {
-  const [first, last] = [Math.floor(Math.log10(low) + 1e-9), Math.ceil(Math.log10(high) - 1e-9)];
-  const end = Math.max(first + 1, last);
-  const decades = Array.from({ length: end - first + 1 }, (_, i) => first + i);
+  // 1, 2 and 5 times the powers of ten around all values
+  const powers = Array.from(
+    { length: Math.ceil(Math.log10(high / low)) + 3 },
+    (_, i) => Math.floor(Math.log10(low)) + i - 1,
+  );
+  const round = powers.flatMap((power) => [1, 2, 5].map((times) => Number(`${times}e${power}`)));
+  const first = round.findLastIndex((tick) => tick <= low * (1 + 1e-9));
+  const last = Math.max(
+    first + 1,
+    round.findIndex((tick) => tick >= high * (1 - 1e-9)),
+  );
+  const all = round.slice(first, last + 1);
+  const decades = all.filter((tick) => Number.isInteger(Math.log10(tick)));
   const every = Math.ceil(decades.length / most);
-  // a few decades have room for more ticks
-  const times = decades.length <= 3 ? [1, 2, 5] : [1];
-  const ticks = decades
-    .filter((_, i) => i % every === 0)
-    .flatMap((power) => times.map((factor) => factor * 10 ** power))
-    .filter((tick) => tick <= 10 ** end * (1 + 1e-9));
-  return { place: (value) => (value > 0 ? (Math.log10(value) - first) / (end - first) : Number.NaN), ticks };
+  const ticks = all.length <= most + 2 ? all : decades.filter((_, i) => i % every === 0);
+  const [from, to] = [Math.log10(all[0]), Math.log10(all[all.length - 1])];
+  return { place: (value) => (value > 0 ? (Math.log10(value) - from) / (to - from) : Number.NaN), ticks };
 }
 
 /** A scale for all `values` that have a place on it, with about `most` ticks or fewer. */
@@ -62,10 +68,17 @@ export function scaleOf({ scale, includes = [] }: Axis, values: Iterable<number>
   return linear(low - room, high + room, most);
 }
 
-/** A tick as text: digits where they are few, else a power of ten. */
-export function tickText(value: number): string {
-  if (value === 0) return "0";
+/** A value as text: digits where they are few, else a power of ten. */
+export function valueText(value: number): string {
   const size = Math.abs(value);
-  if (size >= 1e-3 && size < 1e6) return String(Number(value.toPrecision(6)));
-  return value.toExponential().replace("e+", "e");
+  return value === 0 || (size >= 1e-3 && size < 1e6) ? String(Number(value.toPrecision(6))) : powerText(value);
+}
+
+const powerText = (value: number): string => Number(value.toPrecision(6)).toExponential().replace("e+", "e");
+
+/** Ticks as texts of one kind. */
+export function tickTexts(ticks: readonly number[]): string[] {
+  const texts = ticks.map(valueText);
+  // on a linear axis either all are powers of ten or none; a logarithmic one may reach from 1e-8 to 1
+  return texts.some((text) => text.includes("e")) ? ticks.map((tick) => (tick === 0 ? "0" : powerText(tick))) : texts;
 }

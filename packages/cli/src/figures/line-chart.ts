@@ -3,7 +3,7 @@
  * on black. A long curve is drawn by the first, least, greatest and last value of each unit of width, so that no peak is
  * lost; what is not finite is a gap, with a cross below it.
  */
-import { type Axis, type Scale, scaleOf, tickText } from "./axis.ts";
+import { type Axis, type Scale, scaleOf, tickTexts, valueText } from "./axis.ts";
 import { escapeText, TEXT } from "./heat-map.ts";
 
 export interface Series {
@@ -102,7 +102,7 @@ function drawSeries({ name, points, colour, dashed, faint, dots }: Series, x: Sc
     if (!Number.isFinite(place.y) && !lost.has(column)) lost.set(column, i);
   });
   const crosses = [...lost].map(([column, i]) => {
-    const tip = `${name}, ${tickText(points[i][0])}: ${points[i][1]}`;
+    const tip = `${name}, ${valueText(points[i][0])}: ${points[i][1]}`;
     const shape = `M${column - 3} ${plot.bottom - 7}l6 6m0-6l-6 6`;
     return `<path d="${shape}" stroke="${ink}" stroke-width="1.5"><title>${escapeText(tip)}</title></path>`;
   });
@@ -153,15 +153,14 @@ export function lineChartSvg({ title, x: xAxis, y: yAxis, series }: LineChart): 
     `<text x="${round(at)}" y="${round(down)}"${more}>${escapeText(text)}</text>`;
   const rule = (d: string, opacity: number) =>
     `<path d="${d}" stroke="${TEXT}" stroke-opacity="${opacity}" fill="none"/>`;
-  const yTicks = y.ticks.map((tick) => {
+  const [xTexts, yTexts] = [tickTexts(x.ticks), tickTexts(y.ticks)];
+  const yTicks = y.ticks.map((tick, i) => {
     const down = round(plot.y(y.place(tick)));
-    return (
-      rule(`M${LEFT} ${down}H${WIDTH - RIGHT}`, 0.3) + write(LEFT - 6, down + 4, tickText(tick), ' text-anchor="end"')
-    );
+    return rule(`M${LEFT} ${down}H${WIDTH - RIGHT}`, 0.3) + write(LEFT - 6, down + 4, yTexts[i], ' text-anchor="end"');
   });
-  const xTicks = x.ticks.map((tick) => {
+  const xTicks = x.ticks.map((tick, i) => {
     const at = round(plot.x(x.place(tick)));
-    return rule(`M${at} ${bottom}v4`, 1) + write(at, bottom + 18, tickText(tick), ' text-anchor="middle"');
+    return rule(`M${at} ${bottom}v4`, 1) + write(at, bottom + 18, xTexts[i], ' text-anchor="middle"');
   });
   const entries = legend.map(({ entry, x: at, line }) => {
     const down = TITLE + LEGEND_LINE * line + 6;

@@ -18,7 +18,7 @@ interface Curve {
 const curves = {
   loss: {
     title: "Loss",
-    y: { title: "loss" },
+    y: { title: "loss", scale: "log" },
     points: ({ steps }) => steps.map(({ step, loss }) => [step, loss]),
   },
   "cross-entropy": {
@@ -65,7 +65,7 @@ const MANY = 100;
 
 /** The SVGs of a figure: one of curves, or a map of each student; none where the runs have recorded nothing for it. */
 export function runFigure(name: FigureName, runs: readonly FigureRun[]): string[] {
-  if (name === "layers" || name === "gradients") return runs.flatMap((run) => maps[name](run, runs.length > 1));
+  if (name === "layers" || name === "gradients") return maps[name](runs);
   return curveFigure(curves[name], runs);
 }
 
@@ -103,8 +103,17 @@ function mean(values: readonly number[]): number {
 /** Means of what is finite among the points around each. */
 function runningMean(points: readonly Point[], window: number): Point[] {
   const half = (window - 1) / 2;
+  let [sum, count] = [0, 0];
+  const take = (at: number, sign: 1 | -1) => {
+    const value = points[at]?.[1] ?? Number.NaN;
+    if (!Number.isFinite(value)) return;
+    sum += sign * value;
+    count += sign;
+  };
+  for (let i = 0; i < half; i++) take(i, 1);
   return points.map(([step], i) => {
-    const around = points.slice(Math.max(0, i - half), i + half + 1).map(([, value]) => value);
-    return [step, mean(around.filter(Number.isFinite))];
+    take(i + half, 1);
+    take(i - half - 1, -1);
+    return [step, sum / count];
   });
 }

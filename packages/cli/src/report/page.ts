@@ -27,7 +27,8 @@ figure svg { display: block; height: auto; width: 100%; min-width: 460px; max-wi
 figure.map svg { width: auto; max-width: none; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .15rem .8rem .15rem 0; border-bottom: 1px solid var(--rule); vertical-align: top; }
-tbody th { font-weight: normal; } td { max-width: 40rem; overflow-wrap: anywhere; }
+.scores td, .scores thead th { white-space: nowrap; }
+tbody th { font-weight: normal; } td { max-width: 40rem; overflow-wrap: break-word; }
 .differs { background: var(--mark); } .differs th { font-weight: 600; }
 .note { border-left: 3px solid #d55e00; padding-left: .6rem; }
 @media print { body { max-width: none; } figure, tr { break-inside: avoid; } figure svg { min-width: 0; } figure.map svg { max-width: 100%; } }
@@ -68,10 +69,11 @@ function results(run: RecordedRun, several: boolean): Html {
   if (!summary) return html`${heading(run, several)}${unfinished(run)}`;
   const [head, ...rows] = resultRows(summary);
   const notes = caveats(run.config).map((line) => html`<p>${line}</p>\n`);
-  return html`${heading(run, several)}${htmlTable(
+  const scores = htmlTable(
     head,
     rows.map((cells) => ({ cells })),
-  )}${notes}`;
+  );
+  return html`${heading(run, several)}<div class="scores">${scores}</div>\n${notes}`;
 }
 
 function unfinished({ folder, history }: RecordedRun): Html {
