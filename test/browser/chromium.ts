@@ -6,7 +6,7 @@ import { existsSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { build } from "esbuild";
-import { chromium } from "playwright-core";
+import { chromium, type Page } from "playwright-core";
 
 /** Where systems put Chromium or Chrome; GUIDANCE_CHROMIUM names another place. */
 const places = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
@@ -32,6 +32,8 @@ export interface Browser {
    * @throws Error when bundling fails or the function rejects
    */
   run<T>(entry: string): Promise<T>;
+  /** A new page of the browser's, which the caller closes. */
+  newPage(): Promise<Page>;
   close(): Promise<void>;
 }
 
@@ -67,6 +69,7 @@ export async function openBrowser(): Promise<Browser> {
         await page.close();
       }
     },
+    newPage: () => browser.newPage(),
     async close() {
       await browser.close();
       await new Promise((resolve) => server.close(resolve));
