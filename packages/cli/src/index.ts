@@ -1,1 +1,2 @@
+export { describeError } from "./errors.ts";
 export { buildProgram } from "./program.ts";

@@ -4,7 +4,7 @@
  */
 import { Generator, nn, optim } from "@guidance/tensor";
 import type { ImageFormat } from "../data/source.ts";
-import { similarities } from "../method/similarity.ts";
+import { similarityOf } from "../method/similarity.ts";
 import { buildNetwork } from "../models/network.ts";
 import { guides, students } from "../models/registry.ts";
 import type { TrainConfig } from "./config.ts";
@@ -35,7 +35,8 @@ export function buildStudent(config: TrainConfig, splits: TaskSplits): BuiltNetw
   const generator = new Generator(config.seed);
   const build = students.get(config.student.name);
   const task = { ...imageTask(config, splits), generator };
-  const model = buildNetwork(generator, () => build(task, config.student)).named("student");
+  const what = `student "${config.student.name}"`;
+  const model = buildNetwork(what, generator, () => build(task, config.student)).named("student");
   if (config.precision === "mixed") nn.storeHalves(model);
   return { model, generator };
 }
@@ -45,7 +46,8 @@ export function buildGuide(config: TrainConfig, splits: TaskSplits): BuiltNetwor
   const generator = new Generator(guideSeed(config.seed));
   const build = guides.get(config.guide.name);
   const task = { ...imageTask(config, splits), generator };
-  return { model: buildNetwork(generator, () => build(task, config.guide)).named("guide"), generator };
+  const what = `guide "${config.guide.name}"`;
+  return { model: buildNetwork(what, generator, () => build(task, config.guide)).named("guide"), generator };
 }
 
 /** How a data set's images enter a step: as bytes. */
@@ -71,7 +73,7 @@ export function studentTask(
   if (guide && mixed) nn.storeHalves(guide);
   const guidance = guide && {
     guide,
-    similarity: similarities.get(config.similarity),
+    similarity: similarityOf(config.similarity),
     alpha: () => config.alpha,
     forwards: config.forwards,
     guideInput: config.guide.input,
