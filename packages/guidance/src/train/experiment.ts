@@ -70,7 +70,7 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
     signal,
   });
   observer?.message?.(describeGuide(prepared));
-  const guideScores = await scoreModel(backend, prepared.guide, splits, { signal });
+  const guideScores = await scoreModel(backend, prepared.guide, splits, { signal, progress: observer?.scoring });
   const arms: ArmResult[] = [await runArm("guided", options, splits, prepared)];
   // inspections of the student alone compare it with the guide, too
   if (config.inspectEvery === null) prepared.guide.close();
@@ -116,12 +116,16 @@ async function runArm(
       ...open.options,
       signal,
     });
-    const test = await scoreModel(backend, model, splits, { signal });
+    const test = await scoreModel(backend, model, splits, { signal, progress: observer?.scoring });
     const secondsPerStep = progress.seconds / Math.max(1, progress.step);
     const result = { arm, steps: progress.step, secondsPerStep, test };
     if (progress.best === null) return { ...result, testAtBest: null, bestStep: null };
     const { step: bestStep } = await loadWeights(folder, "best", model);
-    return { ...result, testAtBest: await scoreModel(backend, model, splits, { signal }), bestStep };
+    return {
+      ...result,
+      testAtBest: await scoreModel(backend, model, splits, { signal, progress: observer?.scoring }),
+      bestStep,
+    };
   } finally {
     open.close();
     optimizer.close();

@@ -12,7 +12,7 @@ import { Checkpoints, topName } from "./checkpoints.ts";
 import type { TrainConfig } from "./config.ts";
 import { diagnose } from "./diagnose.ts";
 import { InterruptedError, NotFiniteError } from "./errors.ts";
-import { compileEvaluation, type Evaluator, type Scores } from "./evaluate.ts";
+import { compileEvaluation, type Evaluator, type Scores, type ScoringProgress } from "./evaluate.ts";
 import { compileInspection, type Inspection, type Inspector } from "./inspect.ts";
 import { type RateConfig, rateSchedule } from "./rate.ts";
 import { brokenTensors, type Progress } from "./state.ts";
@@ -64,6 +64,8 @@ export interface Observer {
   inspection?(event: InspectionEvent): void;
   /** A checkpoint is about to be written. */
   saving?(): void;
+  /** Validation or scoring goes on. */
+  scoring?(progress: ScoringProgress): void;
   message?(text: string): void;
 }
 
@@ -288,7 +290,7 @@ class Loop {
     const { arm, splits, observer } = this.#options;
     if (!this.#evaluator) return;
     this.#doing = `validation after step ${this.#progress.step}`;
-    const scores = await this.#evaluator.run(splits.validation);
+    const scores = await this.#evaluator.run(splits.validation, { progress: observer?.scoring });
     await this.#checkTensors();
     const { step, best, top } = this.#progress;
     const { loss } = scores;
