@@ -2,6 +2,7 @@
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { seal } from "@guidance/guidance";
 import { beforeAll, describe, expect, test } from "vitest";
 import { guidance, runFolder, scratch, tiny } from "./command.ts";
 
@@ -130,14 +131,18 @@ describe("runs", () => {
       expect(await evaluate("absent")).toContain('there is no folder "absent"');
     });
     test("a folder of something else", async () => {
-      expect(await evaluate(".")).toMatch(/cannot read "config\.json".*Expected the folder of a run/);
+      expect(await evaluate(".")).toMatch(/cannot read "config\.json".*Expected a file of a run of guidance train/);
     });
   });
 
   test("a checkpoint that does not fit the model", async () => {
     const path = join(folder, "config.json");
     const config = readFileSync(path, "utf8");
-    writeFileSync(path, config.replace('"layers": 4', '"layers": 5').replace('"firstWidth": 6', '"firstWidth": 7'));
+    const { guidance: _seal, student, ...rest } = JSON.parse(config);
+    const other = { ...rest, student: { ...student, layers: 5, firstWidth: 7 } };
+    writeFileSync(path, JSON.stringify(other));
+    expect(await evaluate(folder)).toContain('config.json" has no version and checksum');
+    writeFileSync(path, seal({ name: "configuration of a run", version: 1, hint: "" }, other));
     const line = await evaluate(folder);
     expect(line).toMatch(
       /missing: intermediate_layers\.2\.0\.weight, .* and \d+ more; different: initial_layer\.0\.weight is/,

@@ -1,10 +1,11 @@
 // Starts the `guidance` command as a user does, in folders of its own, on trainings that take about a second.
 
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { readMetrics } from "@guidance/guidance";
 import { afterAll } from "vitest";
 import { type CommandOptions, type CommandResult, run } from "../support/command.ts";
 
@@ -36,6 +37,16 @@ export function scratch(): () => string {
 /** The line that names the folder of a run. */
 export function runFolder(stdout: string): string {
   return /^run folder (.*)$/m.exec(stdout)?.[1] ?? "no folder was named";
+}
+
+/** What the guided student of a run came to: the hash of all its tensors, and its record without times. */
+export function outcome(run: string) {
+  const { tensors } = JSON.parse(readFileSync(join(run, "guided", "last.json"), "utf8"));
+  const records = readMetrics(join(run, "guided", "metrics.jsonl"));
+  return {
+    tensors: tensors.sha256,
+    records: records.map(({ seconds: _seconds, dataSeconds: _data, ...record }) => record),
+  };
 }
 
 export interface Running {

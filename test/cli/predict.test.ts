@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { type JsonObject, seal } from "@guidance/guidance";
 import { expect, test } from "vitest";
 import { guidance, scratch, tiny } from "./command.ts";
 
@@ -28,9 +29,11 @@ test("classes come with probabilities that add up, and a bad image is named with
     expect(probabilities).toEqual([...probabilities].sort((a, b) => b - a));
   }
 
-  const data = JSON.parse(readFileSync(join(cwd, "run", "data.json"), "utf8"));
+  const { guidance: _seal, ...data } = JSON.parse(readFileSync(join(cwd, "run", "data.json"), "utf8"));
   data.format.classNames = ["cat", "dog", "bird", "fish"];
-  writeFileSync(join(cwd, "run", "data.json"), JSON.stringify(data));
+  const put = (body: JsonObject) =>
+    writeFileSync(join(cwd, "run", "data.json"), seal({ name: "data of a run", version: 1, hint: "" }, body));
+  put(data);
   writeFileSync(join(cwd, "note.txt"), "no image");
   const mixed = await guidance([...common, "--top", "1", "note.txt", image("grey.jpg"), "none.png"], { cwd });
   expect(mixed.status).toBe(1);
@@ -39,7 +42,10 @@ test("classes come with probabilities that add up, and a bad image is named with
     /^error: image "note\.txt": it is no JPEG.*\nerror: image: cannot read "none\.png".*\n$/,
   );
 
-  writeFileSync(join(cwd, "run", "data.json"), "{}");
+  put({});
   const broken = await guidance([...common, image("grey.jpg")], { cwd });
-  expect([broken.status, broken.stderr]).toEqual([1, expect.stringMatching(/^error: run: ".*data\.json" is off at/)]);
+  expect([broken.status, broken.stderr]).toEqual([
+    1,
+    expect.stringMatching(/^error: data of a run: ".*data\.json" is off at/),
+  ]);
 });

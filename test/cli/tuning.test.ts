@@ -2,6 +2,7 @@
 
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { seal } from "@guidance/guidance";
 import { openDevice } from "@guidance/shaders";
 import { describe, expect, test } from "vitest";
 import { openTier } from "../support/tiers.ts";
@@ -10,6 +11,8 @@ import { guidance, runFolder, scratch, start, tiny } from "./command.ts";
 const opened = await openTier("webgpu", openDevice, ({ description }) => description);
 const name = opened && `webgpu ${opened.description}`;
 opened?.close();
+
+const FORMAT = { name: "tuning", version: 2, hint: "" };
 
 const fresh = scratch();
 const network = tiny.slice(2);
@@ -24,7 +27,8 @@ const tuningFile = () => {
 
 function writeChoices(choices: Readonly<Record<string, string>>): void {
   const file = tuningFile();
-  writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, "utf8")), choices }));
+  const { guidance: _seal, ...stored } = JSON.parse(readFileSync(file, "utf8"));
+  writeFileSync(file, seal(FORMAT, { ...stored, choices }));
 }
 
 /** The last checkpoint's tensors. */
@@ -50,6 +54,32 @@ describe.skipIf(!name)("on WebGPU", () => {
     }
   });
 
+  test("with a batch in parts, profile and tune look at a part and at the update", async () => {
+    const cwd = fresh();
+    // parts of as many images as a batch of the other tests, whose kernels they share
+    const parts = [...network, "--batch", "32", "--accumulate", "2", "--step", "unguided"];
+    const { status, stdout, output } = await guidance(["profile", ...parts], { cwd });
+    expect(status, output).toBe(0);
+    const [first, update] = stdout.split("\nthe update:\n");
+    expect(first).toMatch(/^a part of the batch, of which there are 2:\nit takes [\d.]+ ms$/m);
+    expect(first).toMatch(/^matmul /m);
+    expect(update).toMatch(/^it takes [\d.]+ ms\n\d+ kernels, /);
+    expect(update).toMatch(/^map /m);
+    expect(update).not.toMatch(/^matmul /m);
+    expect(update).toMatch(/^a step takes [\d.]+ ms: 2 x [\d.]+ ms \+ 1 x [\d.]+ ms$/m);
+    const { traceEvents } = JSON.parse(readFileSync(join(cwd, "profile-trace.json"), "utf8"));
+    const kernels: { ph: string; pid: number; ts: number }[] = traceEvents.filter(
+      ({ ph }: { ph: string }) => ph === "X",
+    );
+    const of = (pid: number) => kernels.filter((kernel) => kernel.pid === pid).map(({ ts }) => ts);
+    expect(Math.min(...of(1))).toBeGreaterThan(Math.max(...of(0)));
+
+    const tuned = await guidance(["tune", ...parts], { cwd });
+    expect(tuned.status, tuned.output).toBe(0);
+    expect(tuned.stdout).toMatch(/^a part of the batch, of which there are 2:\nmatmul 1x16x6x64 NT \(1 x\): /m);
+    expect(tuned.stdout).toContain("\nthe update:\n");
+  });
+
   test("tune measures every size of a step and keeps what it found", async () => {
     const cwd = fresh();
     const { status, stdout, output } = await guidance(["tune", ...network, "--step", "unguided"], { cwd });
@@ -58,7 +88,7 @@ describe.skipIf(!name)("on WebGPU", () => {
     expect(stdout).toMatch(
       /^\d+ sizes measured in .* s; what is fastest saves -?[\d.]+ ms a step, and is in .*\.json$/m,
     );
-    expect(JSON.parse(readFileSync(tuningFile(), "utf8"))).toMatchObject({ version: 1, choices: {} });
+    expect(JSON.parse(readFileSync(tuningFile(), "utf8"))).toMatchObject({ choices: {}, guidance: { version: 2 } });
   });
 
   test("a run goes on with the kernels it began with, to the same bits, whatever was tuned since", async () => {
@@ -91,14 +121,15 @@ describe.skipIf(!name)("on WebGPU", () => {
     const file = tuningFile();
     for (const [text, reason] of [
       ["{", "JSON"],
-      [JSON.stringify({ version: 99, choices: {} }), "it has version 99, not 1"],
-      [JSON.stringify({ version: 1, choices: { key: 3 } }), "its choices are no table of names"],
+      [JSON.stringify({ version: 1, choices: {} }), "has no version and checksum"],
+      [seal({ ...FORMAT, version: 99 }, { choices: {} }), "has version 99"],
+      [seal(FORMAT, { choices: { key: 3 } }), "its choices are no table of names"],
     ]) {
       writeFileSync(file, text);
       const { status, stdout, stderr } = await guidance(["doctor"]);
       expect(status).toBe(0);
       expect(stdout).toContain(`backend     ${name}\n`);
-      expect(stderr).toMatch(/^note: the tuning in .* is not used \(.*\); run guidance tune again$/m);
+      expect(stderr).toMatch(/^note: the tuning in ".*\.json" is not used \(.*\); run guidance tune again$/m);
       expect(stderr).toContain(reason);
     }
   });

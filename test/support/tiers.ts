@@ -1,4 +1,4 @@
-// Tests that need a GPU or a browser cannot run everywhere, and a suite that silently skips them looks as green as one
+// Tests that need a GPU, a browser or files of other packages cannot run everywhere, and a suite that silently skips them looks as green as one
 // that ran them. So each such tier records in a folder whether it ran, the end of the run says it in words, and
 // GUIDANCE_REQUIRE_<TIER>=1 turns absence into a failure. GUIDANCE_TIERS names another folder (nested runs use one).
 //
@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The tiers that depend on the machine. */
-export const tiers = ["webgpu", "swiftshader", "browser"] as const;
+export const tiers = ["webgpu", "swiftshader", "browser", "photographs"] as const;
 export type Tier = (typeof tiers)[number];
 
 const folder = process.env.GUIDANCE_TIERS ?? fileURLToPath(new URL("../.tiers", import.meta.url));

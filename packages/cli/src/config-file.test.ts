@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { configFileSchema, defaultConfig } from "@guidance/guidance";
+import { configFileSchema, defaultConfig, seal } from "@guidance/guidance";
 import { Command } from "commander";
 import { afterAll, expect, test } from "vitest";
 import { describeError } from "./errors.ts";
@@ -38,6 +38,11 @@ test("a file changes the preset, --set the file, and options both", () => {
   });
   expect(configOf("epochs: 2")).toEqual({ ...defaultConfig, steps: null, epochs: 2 });
   expect(configOf("")).toEqual(defaultConfig);
+});
+
+test("the configuration of a run may be edited for another", () => {
+  const stored = JSON.parse(seal({ name: "configuration of a run", version: 1, hint: "" }, { ...defaultConfig }));
+  expect(configOf(JSON.stringify({ ...stored, alpha: 3 }))).toEqual({ ...defaultConfig, alpha: 3 });
 });
 
 test("fields of made-up images that are left out have their defaults", () => {

@@ -3,6 +3,7 @@
  * preset; and single fields as `a.b=value`. What they hold is checked with the whole configuration afterwards.
  */
 import { readFileSync } from "node:fs";
+import { SEAL } from "@guidance/guidance";
 import { ValueError } from "@guidance/tensor";
 import { parse } from "yaml";
 
@@ -27,7 +28,9 @@ export function readConfigFile(file: string): Fields {
   if (!isFields(value ?? {})) {
     throw new ValueError({ what: "--config", facts: `"${file}" holds no fields`, expected: "lines such as alpha: 1" });
   }
-  return (value ?? {}) as Fields;
+  // the configuration of a run says what it is, and may be edited for the next one
+  const { [SEAL]: _seal, ...fields } = (value ?? {}) as Fields;
+  return fields;
 }
 
 /** The fields that assignments such as `student.layers=20` name. */

@@ -127,6 +127,11 @@ const rows: { readonly [Field in ConfigField]: Row } = {
     "validation before the first step",
     "no validation before the first step",
   ),
+  inspectEvery: integerOr(
+    "--inspect-every <steps>",
+    "gradient norms of all layers and their similarity to the guide, or never",
+    "never",
+  ),
   keepTop: integer("--keep-top <n>", "checkpoints kept of the best by validation loss, beside best and last"),
   "student.name": text("--student <name>", "the network to train: deep-fcn, or one of a plugin"),
   "student.layers": integer("--layers <n>", "the student's Linear layers"),

@@ -3,17 +3,18 @@
  * later run on that device; a run keeps a copy of what it used, and goes on with that when it is resumed.
  */
 import { createHash } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { decodeJson, encodeJson, type JsonObject, writeFileAtomic } from "@guidance/guidance";
+import { encodeJson, type JsonObject, RunError, readSealed, type SealFormat, writeSealed } from "@guidance/guidance";
 import type { OpenedDevice } from "@guidance/shaders";
 
 /** Kernel key -> the alternative to take. */
 export type Choices = ReadonlyMap<string, string>;
 
-/** Raised whenever keys or alternatives change their meaning. */
-const VERSION = 1;
+/** Its version is raised whenever keys or alternatives change their meaning. */
+const FORMAT: SealFormat = { name: "tuning", version: 2, hint: "Run guidance tune again" };
 
 function cacheFolder(): string {
   const { GUIDANCE_CACHE, XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
@@ -40,13 +41,6 @@ export function tuningFile(opened: OpenedDevice): string {
   return join(cacheFolder(), `${hash.slice(0, 16)}.json`);
 }
 
-/** Choices in a file's text. Throws where it is not what `writeChoices` writes. */
-function parseChoices(text: string): Choices {
-  const { version, choices } = decodeJson(text) as JsonObject;
-  if (version !== VERSION) throw new Error(`it has version ${JSON.stringify(version)}, not ${VERSION}`);
-  return toChoices(choices);
-}
-
 /** Choices as they lie in JSON. Throws where they are something else. */
 export function toChoices(value: unknown): Choices {
   const entries = Object.entries((value ?? {}) as Record<string, unknown>);
@@ -58,16 +52,12 @@ export function toChoices(value: unknown): Choices {
 /** What was tuned for a device; nothing where nothing was, or, after saying so in one line, where the file is unusable. */
 export async function readChoices(opened: OpenedDevice, warn: (line: string) => void): Promise<Choices> {
   const file = tuningFile(opened);
-  let text: string;
+  if (!existsSync(file)) return new Map();
   try {
-    text = await readFile(file, "utf8");
-  } catch {
-    return new Map();
-  }
-  try {
-    return parseChoices(text);
+    return toChoices((await readSealed(file, FORMAT)).choices);
   } catch (error) {
-    warn(`note: the tuning in ${file} is not used (${(error as Error).message}); run guidance tune again`);
+    const facts = error instanceof RunError ? error.parts.facts : (error as Error).message;
+    warn(`note: the tuning in "${file}" is not used (${facts}); run guidance tune again`);
     return new Map();
   }
 }
@@ -75,7 +65,6 @@ export async function readChoices(opened: OpenedDevice, warn: (line: string) => 
 export async function writeChoices(opened: OpenedDevice, choices: Choices): Promise<string> {
   const file = tuningFile(opened);
   await mkdir(cacheFolder(), { recursive: true });
-  const content = { version: VERSION, adapter: identityOf(opened), choices: Object.fromEntries([...choices].sort()) };
-  await writeFileAtomic(file, `${encodeJson(content, 2)}\n`);
+  await writeSealed(file, FORMAT, { adapter: identityOf(opened), choices: Object.fromEntries([...choices].sort()) });
   return file;
 }

@@ -102,20 +102,19 @@ export class WebGpuBackend implements Backend {
     this.opened.device.queue.writeBuffer((buffer as WebGpuBuffer).gpu, 0, wholeWords(data));
   }
 
-  async read(buffer: DeviceBuffer): Promise<ArrayBuffer> {
+  async read(buffer: DeviceBuffer, begin = 0, bytes = buffer.bytes - begin): Promise<ArrayBuffer> {
     this.#check("read");
     const { device } = this.opened;
-    const staging = this.#memory.staging(buffer.bytes, `read of ${buffer.label}`);
+    const staging = this.#memory.staging(bytes, `read of ${buffer.label}`);
     try {
       const encoder = device.createCommandEncoder();
-      encoder.copyBufferToBuffer((buffer as WebGpuBuffer).gpu, 0, staging.gpu, 0, buffer.bytes);
+      encoder.copyBufferToBuffer((buffer as WebGpuBuffer).gpu, begin, staging.gpu, 0, bytes);
       device.queue.submit([encoder.finish()]);
       this.counters.submits += 1;
       await waitQuietly(staging.gpu.mapAsync(mapMode.read));
       return staging.gpu.getMappedRange().slice(0);
     } catch (cause) {
-      this.#check("read");
-      throw this.opened.takeError() ?? cause;
+      throw await this.opened.explain("read", cause);
     } finally {
       this.#memory.free(staging);
     }
@@ -145,7 +144,7 @@ export class WebGpuBackend implements Backend {
   }
 
   /** Times the alternatives of every kernel of a plan that has some; `announce` is told each as it is found. */
-  async tune(plan: Plan, announce?: (tuned: TunedKernel) => void): Promise<TunedKernel[]> {
+  async tune(plan: Plan, announce?: (tuned: TunedKernel, done: number, total: number) => void): Promise<TunedKernel[]> {
     this.#check("tune");
     return tunePlan(plan, this.traits, this.#context, announce);
   }
@@ -168,8 +167,8 @@ export class WebGpuBackend implements Backend {
   }
 
   #check(what: string): void {
-    const reason = this.#closed ? "closed" : this.opened.lostReason && `lost: ${this.opened.lostReason}`;
-    if (reason) throw new BackendError({ what, facts: `${this.name} is ${reason}`, expected: "an open backend" });
+    if (this.#closed) throw new BackendError({ what, facts: `${this.name} is closed`, expected: "an open backend" });
+    this.opened.check(what);
   }
 }
 

@@ -1,9 +1,9 @@
 /** The backend on a real device: steady state, budget, order of runs, errors and loss. */
 import {
   type Backend,
-  BackendError,
   compile,
   cpuBackend,
+  DeviceLostError,
   f32,
   type Kernel,
   LimitError,
@@ -186,6 +186,7 @@ describe("limits", () => {
       Uint8Array.from({ length: 17 }, (_, i) => i),
     );
     expect([...new Uint8Array(await backend.read(odd)).slice(0, 17)]).toEqual(Array.from({ length: 17 }, (_, i) => i));
+    expect([...new Uint8Array(await backend.read(odd, 4, 8))]).toEqual([4, 5, 6, 7, 8, 9, 10, 11]);
     expect(() => backend.write(odd, new Uint8Array(21))).toThrow(/21 bytes were given for "odd", which holds 20/);
   });
 });
@@ -208,10 +209,14 @@ describe("errors", () => {
   test("a lost device gives one error that says so", async () => {
     const backend = await backendWith();
     const { program } = await counter(backend);
+    const message = /^run: the device was lost \(.*destroyed.*\): .*/;
+    const underWay = backend.run(program);
     backend.opened.device.destroy();
+    await expect(underWay).rejects.toThrow(message);
+    await expect(backend.run(program)).rejects.toThrow(message);
     await backend.opened.lost;
-    expect(() => backend.allocate(4, "late")).toThrow(/lost/);
-    await expect(Promise.resolve().then(() => backend.run(program))).rejects.toThrow(BackendError);
+    expect(() => backend.allocate(4, "late")).toThrow(DeviceLostError);
+    await expect(Promise.resolve().then(() => backend.run(program))).rejects.toThrow(DeviceLostError);
   });
 
   test("closing the backend closes what was opened with it first", async () => {

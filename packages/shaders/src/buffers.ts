@@ -2,7 +2,7 @@
  * Device memory with a budget of our own. Drivers hand out far more than there is and never report exhaustion
  * (the process hangs or is killed), so every buffer is counted before it is created.
  */
-import { BackendError, type DeviceBuffer, formatBytes, LimitError } from "@guidance/tensor";
+import { type DeviceBuffer, formatBytes, LimitError } from "@guidance/tensor";
 import type { OpenedDevice } from "./adapter/device.ts";
 import { bufferUsage } from "./adapter/usage.ts";
 
@@ -85,6 +85,7 @@ export class Memory {
 
   #create(bytes: number, label: string, usage: number): WebGpuBuffer {
     const { device, description, limits } = this.#opened;
+    this.#opened.check("allocate");
     // whole words as WebGPU wants them; a vec4 view needs 16 bytes, and an empty tensor still needs a binding
     const size = Math.max(16, Math.ceil(bytes / 4) * 4);
     if (size > limits.maxBufferSize) {
@@ -101,8 +102,6 @@ export class Memory {
         hint: "Use a smaller batch or model, close what is no longer needed, or raise budgetBytes",
       });
     }
-    const reason = this.#opened.lostReason;
-    if (reason) throw new BackendError({ what: "allocate", facts: `${description} was lost: ${reason}` });
     const gpu = device.createBuffer({ size, usage, label });
     this.#counters.buffers += 1;
     this.#liveBytes += size;

@@ -68,6 +68,7 @@ export class PipelineCache {
     });
     const [error, result] = await waitQuietly(Promise.all([invalid, settled(created)]));
     if (error || "failure" in result) {
+      this.#opened.check(`kernel "${label}"`);
       const reason = error?.message ?? ("failure" in result ? result.failure : "");
       throw new BackendError({
         what: `kernel "${label}"`,

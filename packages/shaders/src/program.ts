@@ -95,13 +95,8 @@ export class WebGpuProgram implements Program {
   }
 
   #check(): void {
-    const { opened } = this.#context;
-    const facts = opened.lostReason
-      ? `${opened.description} was lost: ${opened.lostReason}`
-      : this.#closed
-        ? "it is closed"
-        : undefined;
-    if (facts) throw new BackendError({ what: "run", facts, expected: "an open program on a working device" });
+    this.#context.opened.check("run");
+    if (this.#closed) throw new BackendError({ what: "run", facts: "it is closed", expected: "an open program" });
   }
 
   /** Encodes and submits now; resolves when the outputs are read back. */
@@ -149,8 +144,7 @@ export class WebGpuProgram implements Program {
       if (this.#outputs.every(({ bytes }) => bytes === 0)) await waitQuietly(opened.device.queue.onSubmittedWorkDone());
       await waitQuietly(staging.gpu.mapAsync(mapMode.read));
     } catch (cause) {
-      this.#check();
-      throw opened.takeError() ?? cause;
+      throw await opened.explain("run", cause);
     }
     const bytes = this.#outputs.map((output) => staging.gpu.getMappedRange(output.offset, output.bytes).slice(0));
     staging.gpu.unmap();

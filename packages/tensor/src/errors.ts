@@ -51,6 +51,8 @@ export class LimitError extends GuidanceError {}
 export class ValueError extends GuidanceError {}
 /** A backend was used wrongly: closed, lost, or mixed with another. */
 export class BackendError extends GuidanceError {}
+/** The device went away by itself: its driver was reset, updated or unplugged. What lived there is gone. */
+export class DeviceLostError extends BackendError {}
 
 /** `[2, 3]` as users read it. */
 export function formatShape(shape: readonly number[]): string {

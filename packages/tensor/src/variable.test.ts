@@ -46,6 +46,26 @@ describe("values", () => {
     expect([...(await second.read())]).toEqual([3, 4]);
   });
 
+  it.each([
+    ["nowhere", undefined],
+    ["on a backend", cpuBackend()],
+    ["in float64", cpuBackend({ precision: "float64" })],
+  ])("are read in parts: %s", async (_, backend) => {
+    // one more than a part of 32 MiB
+    const elements = Float32Array.from({ length: 2 ** 23 + 1 }, (_value, i) => i);
+    const weight = new Variable([elements.length], elements);
+    if (backend) weight.bind(backend);
+    const lengths: number[] = [];
+    for await (const part of weight.readParts()) {
+      const begin = lengths.reduce((sum, length) => sum + length, 0);
+      expect([part[0], part[part.length - 1]]).toEqual([begin, begin + part.length - 1]);
+      expect(part instanceof Float64Array).toBe(weight.precision === "float64");
+      lengths.push(part.length);
+    }
+    const whole = { float32: [2 ** 23, 1], float64: [2 ** 22, 2 ** 22, 1] };
+    expect(lengths).toEqual(backend ? whole[backend.precision] : [2 ** 23 + 1]);
+  });
+
   it("keep their precision", async () => {
     const weight = new Variable([1], 0);
     weight.write(Float64Array.of(1 / 3));

@@ -4,7 +4,7 @@
  * first Step that uses it and owns its buffer there.
  */
 import type { Backend, DeviceBuffer } from "./backend/backend.ts";
-import { allocateArray, type DType, type Precision, type TypedArray, viewAs } from "./dtype.ts";
+import { allocateArray, type DType, elementBytes, type Precision, type TypedArray, viewAs } from "./dtype.ts";
 import { BackendError, formatShape, ShapeError, ValueError } from "./errors.ts";
 import { requireValues, storageArray } from "./host-array.ts";
 import { reportIfDropped } from "./leaks.ts";
@@ -23,6 +23,9 @@ export interface VariableOptions {
   /** Whether optimizers may update it (a parameter) or not (a buffer such as a running statistic). */
   readonly trainable?: boolean;
 }
+
+/** Bytes read from a device at a time: large enough for its full speed, small beside any model. */
+const PART_BYTES = 2 ** 25;
 
 /** The buffer of a Variable on a backend; it does not hold the Variable, so a dropped one can be reported. */
 class Home {
@@ -105,11 +108,33 @@ export class Variable extends Operand {
     return this.#home?.isOpen ? this.#home.backend : undefined;
   }
 
+  /** How wide the elements are that it gives. */
+  get precision(): Precision {
+    const home = this.#openHome();
+    if (home) return home.backend.precision;
+    return this.#elements() instanceof Float64Array ? "float64" : "float32";
+  }
+
   /** A copy of the elements. */
   async read(): Promise<TypedArray> {
     const home = this.#openHome();
     if (home) return viewAs(await home.backend.read(home.buffer), this.dtype, home.backend.precision, this.size);
-    return this.unbound(this.#elements() instanceof Float64Array ? "float64" : "float32");
+    return this.unbound(this.precision);
+  }
+
+  /** Copies of consecutive parts of the elements, one at a time: a large Variable is never on the host as a whole. */
+  async *readParts(): AsyncGenerator<TypedArray, void, undefined> {
+    const home = this.#openHome();
+    if (!home) {
+      yield this.unbound(this.precision);
+      return;
+    }
+    const { precision } = home.backend;
+    const width = elementBytes(this.dtype, precision);
+    for (let begin = 0; begin < this.size * width; begin += PART_BYTES) {
+      const bytes = Math.min(PART_BYTES, this.size * width - begin);
+      yield viewAs(await home.backend.read(home.buffer, begin, bytes), this.dtype, precision, bytes / width);
+    }
   }
 
   /** Replaces the elements; the array is copied, so that it may be filled anew. */
@@ -148,7 +173,12 @@ export class Variable extends Operand {
       });
     }
     if (home) return home.buffer;
-    this.#home = new Home(backend, this.unbound(backend.precision), this.name);
+    const value = this.#elements();
+    const values =
+      typeof value === "number"
+        ? this.unbound(backend.precision)
+        : storageArray(`value of "${this.name}"`, value, this.dtype, backend.precision);
+    this.#home = new Home(backend, values, this.name);
     this.#value = 0;
     reportIfDropped(this, `Variable "${this.name}"`, this.#home);
     return this.#home.buffer;

@@ -3,8 +3,16 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { defaultConfig, hashFile, openWeights, saveWeights, writeCheckpoint } from "@guidance/guidance";
-import type { SafetensorsTensor } from "@guidance/tensor";
+import {
+  defaultConfig,
+  hashFile,
+  type JsonObject,
+  openWeights,
+  saveWeights,
+  seal,
+  writeCheckpoint,
+} from "@guidance/guidance";
+import { type SafetensorsTensor, safetensorsBytes } from "@guidance/tensor";
 import { afterAll, afterEach, expect, test, vi } from "vitest";
 import { describeError } from "../errors.ts";
 import { buildProgram } from "../program.ts";
@@ -19,7 +27,7 @@ const torchFile = fileURLToPath(new URL("../../../guidance/src/weights/fixtures/
 /** The line that a command prints, or the one it is refused with. */
 async function line(...args: string[]): Promise<string> {
   const printed: string[] = [];
-  vi.spyOn(console, "log").mockImplementation((text) => printed.push(text));
+  vi.spyOn(process.stdout, "write").mockImplementation((text) => printed.push(String(text).trimEnd()) > 0);
   const refused = await buildProgram()
     .parseAsync(args, { from: "user" })
     .then(
@@ -46,18 +54,16 @@ async function storedValue(path: string): Promise<number> {
 async function makeRun(name: string, guide?: object): Promise<string> {
   const run = at(name);
   mkdirSync(run);
-  writeFileSync(join(run, "config.json"), JSON.stringify(defaultConfig));
-  writeFileSync(
-    join(run, "environment.json"),
-    JSON.stringify({ plugins: [], guides: "../guides", choices: {}, starts: [] }),
-  );
-  if (guide) writeFileSync(join(run, "guide.json"), JSON.stringify(guide));
-  const optimizer = { "optimizer.w.m": tensor(0) };
-  const write = (arm: string, checkpoint: string, value: number) =>
-    writeCheckpoint(join(run, arm), checkpoint, {
-      tensors: new Map(Object.entries({ w: tensor(value), ...optimizer })),
-      state: {},
-    });
+  const put = (file: string, name: string, body: object) =>
+    writeFileSync(join(run, file), seal({ name: `${name} of a run`, version: 1, hint: "" }, body as JsonObject));
+  put("config.json", "configuration", defaultConfig);
+  put("environment.json", "environment", { plugins: [], guides: "../guides", choices: {}, starts: [] });
+  if (guide) put("guide.json", "guide", guide);
+  const write = (arm: string, checkpoint: string, value: number) => {
+    const types = new Map(Object.entries({ w: tensor(value), "optimizer.w.m": tensor(0) }));
+    const parts = (key: string) => [safetensorsBytes(key, types.get(key)!)];
+    return writeCheckpoint(join(run, arm), [checkpoint], { tensors: { types, parts }, state: {} });
+  };
   await write("guided", "last", 1);
   await write("guided", "best", 2);
   await write("unguided", "last", 3);

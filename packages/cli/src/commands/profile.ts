@@ -3,10 +3,12 @@ import { writeFileAtomic } from "@guidance/guidance";
 import { ValueError } from "@guidance/tensor";
 import type { Command } from "commander";
 import { open } from "../device.ts";
-import { profileText, profileTrace } from "../report/profile.ts";
-import { addStepOptions, planChosenStep, type StepOptions, tellParts } from "./step.ts";
+import { addExamples } from "../examples.ts";
+import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
+import { type ProgramTimes, profileText, profileTrace, programJson, stepText } from "../report/profile.ts";
+import { addStepOptions, planChosenStep, type StepOptions } from "./step.ts";
 
-interface ProfileOptions extends StepOptions {
+interface ProfileOptions extends StepOptions, OutputOptions {
   readonly trace: string;
 }
 
@@ -16,6 +18,11 @@ export function addProfile(program: Command): void {
       .command("profile")
       .description("print what each kernel of a training step takes, and write a trace for ui.perfetto.dev"),
   ).option("--trace <file>", "where the trace goes", "profile-trace.json");
+  addOutputOptions(command, "print the times of all kernels as JSON");
+  addExamples(command, [
+    ["", "a guided step of the demonstration"],
+    ["--step unguided --batch 512 --trace wide.json", "another step, and where its trace goes"],
+  ]);
   command.action((options: ProfileOptions) => profile(options, command));
 }
 
@@ -30,13 +37,21 @@ async function profile(options: ProfileOptions, command: Command): Promise<void>
         hint: "Leave --device out, or take gpu, lavapipe or swiftshader",
       });
     }
-    const plan = await planChosenStep(webgpu, options, command);
-    console.log(`adapter ${webgpu.name}`);
-    tellParts(command);
-    const times = await webgpu.profile(plan);
-    console.log(profileText(times));
-    await writeFileAtomic(options.trace, profileTrace(times));
-    console.log(`\ntrace in ${options.trace}`);
+    const programs = await planChosenStep(webgpu, options, command);
+    const output = new Output(options);
+    output.line(`adapter ${webgpu.name}`);
+    const profiled: ProgramTimes[] = [];
+    for (const { plan, ...program } of programs) {
+      const times = await webgpu.profile(plan);
+      profiled.push({ ...program, times });
+    }
+    await writeFileAtomic(options.trace, profileTrace(profiled));
+    const texts = profiled.map(({ name, times }) =>
+      name === undefined ? profileText(times, "a step") : `\n${name}:\n${profileText(times, "it")}`,
+    );
+    if (profiled.length > 1) texts.push(`\n${stepText(profiled)}`);
+    output.result(texts.join("\n"), { adapter: webgpu.name, programs: profiled.map(programJson) });
+    output.line(`\ntrace in ${options.trace}`);
   } finally {
     await backend.close();
   }

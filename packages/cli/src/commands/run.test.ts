@@ -1,24 +1,26 @@
 // The files of a run may have been edited, cut short or written by something else.
 
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { defaultConfig } from "@guidance/guidance";
+import { defaultConfig, type JsonObject, seal } from "@guidance/guidance";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { lastAdapter, readRun } from "./run.ts";
 
 let folder: string;
+const put = (name: string, file: string, body: unknown) =>
+  writeFile(join(folder, file), seal({ name: `${name} of a run`, version: 1, hint: "" }, body as JsonObject));
+const putEnvironment = (body: unknown) => put("environment", "environment.json", body);
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "guidance-run-"));
-  await writeFile(join(folder, "config.json"), JSON.stringify(defaultConfig));
+  await put("configuration", "config.json", defaultConfig);
 });
 afterAll(() => rm(folder, { recursive: true }));
 
 const whole = { plugins: ["/mine.ts"], guides: "../guides", choices: { a: "b" }, starts: [{ adapter: "cpu float32" }] };
-const put = (environment: unknown) => writeFile(join(folder, "environment.json"), JSON.stringify(environment));
 
 test("what was written is read", async () => {
-  await put(whole);
+  await putEnvironment(whole);
   const { config, plugins, guides, choices } = await readRun(folder);
   expect({ config, plugins, guides }).toEqual({
     config: defaultConfig,
@@ -36,10 +38,20 @@ test.each([
   [{ ...whole, starts: "none" }, "has no list of records as `starts`"],
   [{ ...whole, starts: [null] }, "has no list of records as `starts`"],
   [{ ...whole, choices: { a: 1 } }, "has no table of names as `choices`"],
-  [[], "is no JSON object"],
-  [null, "is no JSON object"],
 ])("an environment.json of %j is refused by name", async (environment, facts) => {
-  await put(environment);
-  await expect(readRun(folder)).rejects.toThrow(`run: "${join(folder, "environment.json")}" ${facts}. Expected`);
+  await putEnvironment(environment);
+  await expect(readRun(folder)).rejects.toThrow(
+    `environment of a run: "${join(folder, "environment.json")}" ${facts}. Expected`,
+  );
   await expect(lastAdapter(folder)).rejects.toThrow(facts);
+});
+
+test("files that were edited or are of an earlier version are refused by name", async () => {
+  await putEnvironment(whole);
+  const path = join(folder, "config.json");
+  const text = await readFile(path, "utf8");
+  await writeFile(path, text.replace('"seed":0', '"seed":1'));
+  await expect(readRun(folder)).rejects.toThrow(/config\.json" is damaged or was edited: its checksum does not fit/);
+  await writeFile(path, JSON.stringify(defaultConfig));
+  await expect(readRun(folder)).rejects.toThrow(/config\.json" has no version and checksum\. .*start a new run\.$/);
 });

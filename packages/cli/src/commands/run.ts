@@ -1,21 +1,20 @@
 /** The files of a run that belong to the command: its configuration, and on what it was run. */
-import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { cpus, totalmem } from "node:os";
 import { join, relative } from "node:path";
 import {
   checkConfig,
   checkRunFolder,
-  decodeJson,
-  encodeJson,
   isJsonObject,
   type JsonObject,
   type JsonValue,
   RunError,
+  readSealed,
+  type SealFormat,
   type SourceSplits,
   type TrainConfig,
-  writeFileAtomic,
   writeRunData,
+  writeSealed,
 } from "@guidance/guidance";
 import type { Opened } from "../device.ts";
 import { type Choices, toChoices } from "../tuning.ts";
@@ -33,20 +32,9 @@ export interface StoredRun {
 
 const CONFIG = "config.json";
 const ENVIRONMENT = "environment.json";
-
-async function readJson(folder: string, name: string): Promise<JsonObject> {
-  const path = join(folder, name);
-  const broken = (facts: string) =>
-    new RunError({ what: "run", facts, expected: "the folder of a run of guidance train", hint: "Check the path" });
-  let value: JsonValue;
-  try {
-    value = decodeJson(await readFile(path, "utf8"));
-  } catch (error) {
-    throw broken(`cannot read "${path}" (${(error as Error).message})`);
-  }
-  if (!isJsonObject(value)) throw broken(`"${path}" is no JSON object`);
-  return value;
-}
+const HINT = "Restore it, or start a new run";
+const CONFIG_FORMAT: SealFormat = { name: "configuration of a run", version: 1, hint: HINT };
+const ENVIRONMENT_FORMAT: SealFormat = { name: "environment of a run", version: 1, hint: HINT };
 
 /** What `environment.json` holds. */
 interface Environment {
@@ -59,14 +47,14 @@ interface Environment {
 }
 
 async function readEnvironment(folder: string): Promise<Environment> {
-  const value = await readJson(folder, ENVIRONMENT);
+  const value = await readSealed(join(folder, ENVIRONMENT), ENVIRONMENT_FORMAT);
   const { plugins, guides, starts } = value;
   const broken = (facts: string) =>
     new RunError({
-      what: "run",
+      what: ENVIRONMENT_FORMAT.name,
       facts: `"${join(folder, ENVIRONMENT)}" ${facts}`,
       expected: "the file as guidance train wrote it",
-      hint: "Restore it, or start a new run",
+      hint: HINT,
     });
   if (!isListOf(plugins, (plugin) => typeof plugin === "string")) throw broken("has no list of paths as `plugins`");
   if (typeof guides !== "string") throw broken("has no path as `guides`");
@@ -87,12 +75,12 @@ function isListOf<T extends JsonValue>(
 
 /** The configuration of a run; one of another version lacks fields, for which there are no options now. */
 async function readConfig(folder: string): Promise<TrainConfig> {
-  const value = await readJson(folder, CONFIG);
+  const value = await readSealed(join(folder, CONFIG), CONFIG_FORMAT);
   try {
     return checkConfig(value);
   } catch (error) {
     throw new RunError({
-      what: "run",
+      what: CONFIG_FORMAT.name,
       facts: `"${join(folder, CONFIG)}" does not fit this version (${(error as Error).message})`,
       expected: "the configuration as this version of guidance train writes it",
       hint: "Use the version that the run was started with, or start a new run",
@@ -115,20 +103,20 @@ export async function writeRun(
   { train }: SourceSplits,
   opened: Opened,
 ): Promise<void> {
-  await writeJson(folder, CONFIG, config as unknown as JsonObject);
+  await writeSealed(join(folder, CONFIG), CONFIG_FORMAT, config as unknown as JsonObject);
   // images of a folder were cropped for evaluation, those of a set of thumbnails never
   await writeRunData(folder, { format: train, fit: config.dataset === "folder" ? "crop" : "resize" });
   // relative, so that all runs can be moved together
   const shared = relative(folder, guides);
   const choices = Object.fromEntries(opened.webgpu?.traits.choices ?? []);
-  await writeJson(folder, ENVIRONMENT, { plugins, guides: shared, choices, starts: [environment(opened)] });
+  await writeEnvironment(folder, { plugins, guides: shared, choices, starts: [environment(opened)] });
 }
 
 /** Adds to the record of a run that it was resumed, and on what. */
 export async function recordResume(folder: string, opened: Opened): Promise<void> {
   const { starts, ...rest } = await readEnvironment(folder);
   const choices = Object.fromEntries(rest.choices);
-  await writeJson(folder, ENVIRONMENT, { ...rest, choices, starts: [...starts, environment(opened)] });
+  await writeEnvironment(folder, { ...rest, choices, starts: [...starts, environment(opened)] });
 }
 
 /** Name of the backend that the run was last started on. */
@@ -137,8 +125,8 @@ export async function lastAdapter(folder: string): Promise<string> {
   return String(starts.at(-1)?.adapter ?? "an unknown device");
 }
 
-function writeJson(folder: string, name: string, value: JsonObject): Promise<void> {
-  return writeFileAtomic(join(folder, name), `${encodeJson(value, 2)}\n`);
+function writeEnvironment(folder: string, value: JsonObject): Promise<void> {
+  return writeSealed(join(folder, ENVIRONMENT), ENVIRONMENT_FORMAT, value);
 }
 
 function environment({ backend, webgpu }: Opened): JsonObject {

@@ -1,4 +1,4 @@
-/** One training step of a configuration as a plan, for commands that look at it without training. */
+/** One training step of a configuration as plans, for commands that look at it without training. */
 import {
   buildGuide,
   buildStudent,
@@ -26,40 +26,55 @@ export interface StepOptions extends SetupOptions, DeviceOptions {
   readonly step: (typeof stepNames)[number];
 }
 
+/** A program of a training step. */
+export interface StepProgram {
+  /** Absent where it is the whole of the step. */
+  readonly name?: string;
+  readonly plan: Plan;
+  /** How often a step runs it. */
+  readonly runs: number;
+}
+
 /** Adds the options of `train` that decide a step, and which one. */
 export function addStepOptions(command: Command): Command {
   addDeviceOptions(addConfigOptions(addSetupOptions(command)));
-  return command
-    .addOption(
-      new Option("--step <step>", `which step: ${stepNames.join(", ")} (the guide's own training)`)
-        .argParser(oneOf(stepNames))
-        .default("guided"),
-    )
-    .option("--debug", "show stacks of errors");
+  return command.addOption(
+    new Option("--step <step>", `which step: ${stepNames.join(", ")} (the guide's own training)`)
+      .argParser(oneOf(stepNames))
+      .default("guided"),
+  );
 }
 
 /** The plan of the notebook's guided step; of its images there are no more than a batch. */
 export async function planNotebookStep(backend: Backend, batch: number): Promise<Plan> {
   const counts = { train: batch, validation: 1, test: 1 };
   const synthetic = presets.notebook.synthetic && { ...presets.notebook.synthetic, ...counts };
-  return planGuidedStep(backend, checkConfig({ ...presets.notebook, batchSize: batch, synthetic }));
+  const [{ plan }] = await planGuidedStep(backend, checkConfig({ ...presets.notebook, batchSize: batch, synthetic }));
+  return plan;
 }
 
-/** The plan of one step; the images of the configuration are open only as long as their shapes are asked for. */
+/** The plans of one step; the images of the configuration are open only as long as their shapes are asked for. */
 async function planOf(
   backend: Backend,
   config: TrainConfig,
   taskOf: (splits: SourceSplits) => TrainingTask,
   batch = config.batchSize,
-): Promise<Plan> {
+): Promise<readonly [StepProgram, ...StepProgram[]]> {
   const splits = await loadExperimentData(config);
   await closeSplits(splits);
-  const [{ plan }] = await planTrainingStep(backend, taskOf(splits), batch);
-  checkPeak(backend, plan);
-  return plan;
+  const task = taskOf(splits);
+  const { parts = 1 } = task;
+  const [first, update] = await planTrainingStep(backend, task, batch);
+  checkPeak(backend, first.plan);
+  if (!update) return [{ plan: first.plan, runs: 1 }];
+  checkPeak(backend, update.plan);
+  return [
+    { name: `a part of the batch, of which there are ${parts}`, plan: first.plan, runs: parts },
+    { name: "the update", plan: update.plan, runs: 1 },
+  ];
 }
 
-function planGuidedStep(backend: Backend, config: TrainConfig): Promise<Plan> {
+function planGuidedStep(backend: Backend, config: TrainConfig): ReturnType<typeof planOf> {
   return planOf(backend, config, (splits) => {
     const { model: guide } = buildGuide(config, splits);
     setGuideMode(guide, config);
@@ -77,14 +92,12 @@ function checkPeak({ name, limits }: Backend, { memory }: Plan): void {
   });
 }
 
-/** Says so where a step is only one of several parts of a batch. */
-export function tellParts(command: Command): void {
-  const parts = command.getOptionValue("accumulate") as number | undefined;
-  if (parts !== undefined && parts > 1) console.log(`one of the ${parts} parts that a batch is computed in:`);
-}
-
-/** The plan of the step on a backend; nothing is allocated there. Throws ConfigError for values out of range. */
-export async function planChosenStep(backend: Backend, options: StepOptions, command: Command): Promise<Plan> {
+/** The programs of the step on a backend; nothing is allocated there. Throws ConfigError for values out of range. */
+export async function planChosenStep(
+  backend: Backend,
+  options: StepOptions,
+  command: Command,
+): ReturnType<typeof planOf> {
   await importPlugins(options.plugin);
   const config = buildConfig(command, options);
   if (options.step === "guided") return planGuidedStep(backend, config);

@@ -13,21 +13,24 @@ import {
   loadExperimentData,
   planExperiment,
   RunError,
+  readHistory,
   runExperiment,
   type TrainConfig,
 } from "@guidance/guidance";
+import { DeviceLostError } from "@guidance/tensor";
 import type { Command } from "commander";
 import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
 import { describeError, Stopped } from "../errors.ts";
+import { addExamples } from "../examples.ts";
 import { Interruption } from "../interrupt.ts";
 import { addConfigOptions, addSetupOptions, buildConfig, givenConfigFlags, type SetupOptions } from "../options.ts";
 import { hashPlugins, importPlugins } from "../plugins.ts";
-import { progressObserver, showPlan } from "../report/progress.ts";
-import { openScreen, type Screen } from "../report/screen.ts";
-import { caveats, resultTable } from "../report/summary.ts";
+import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
+import { recordingObserver, showPlan } from "../report/progress.ts";
+import { caveats, resultTable, sparklines } from "../report/summary.ts";
 import { lastAdapter, readRun, recordResume, type StoredRun, writeRun } from "./run.ts";
 
-interface TrainOptions extends DeviceOptions, SetupOptions {
+interface TrainOptions extends DeviceOptions, OutputOptions, SetupOptions {
   readonly name?: string;
   readonly out: string;
   readonly folder?: string;
@@ -43,12 +46,18 @@ export function addTrain(program: Command): void {
     .option("--folder <folder>", "the folder of this run, which must not exist (default: <out>/<time>-<name>)")
     .option("--resume <folder>", "go on with the run in this folder, with its own configuration");
   addDeviceOptions(addConfigOptions(command));
-  command.option("--debug", "show stacks of errors");
+  addOutputOptions(command, "print each step, validation and inspection and at last the result as JSON lines");
+  addExamples(command, [
+    ["", "the demonstration: MNIST, 50 layers, with guide and without"],
+    ["--guide-steps 0 --alpha 1", "a random guide"],
+    ["--preset notebook --data ~/imagenet --batch 64", "the notebook on photographs"],
+    ["--resume runs/20260131-120000-mnist", "a run that was stopped"],
+  ]);
   command.action((options: TrainOptions) => train(options, command));
 }
 
 async function train(options: TrainOptions, command: Command): Promise<void> {
-  const screen = openScreen();
+  const screen = new Output(options);
   const run = options.resume === undefined ? await newRun(options, command) : await earlierRun(options.resume, command);
   const started = performance.now();
   // data load while the driver starts; what is wrong with them is told below, once there is a device to close
@@ -69,6 +78,7 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
     const resumed = options.resume === undefined ? {} : { folder: options.resume, resume: true };
     const plan = await planExperiment({ ...common, ...resumed });
     showPlan(screen, plan, opened.backend.limits.budgetBytes);
+    for (const { name, plan: each } of plan.steps) screen.detail(`${name}:\n${each.describe()}`);
     checkBudget(plan, opened.backend);
     const folder = options.resume ?? (await claimFolder(options, run.config));
     if (options.resume === undefined) await writeRun(folder, run, splits, opened);
@@ -79,7 +89,14 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
       folder,
       resume: options.resume !== undefined,
     });
-    screen.line(`\n${resultTable(result, (performance.now() - started) / 1000)}`);
+    const seconds = (performance.now() - started) / 1000;
+    const { arms } = await readHistory(folder);
+    screen.result(`\n${resultTable(result, seconds)}\n\n${sparklines(arms)}`, {
+      kind: "result",
+      folder,
+      seconds,
+      ...result,
+    });
     for (const line of caveats(run.config)) screen.line(line);
     screen.line(`weights, metrics and summary are in ${folder}`);
   } finally {
@@ -133,7 +150,7 @@ function claimFolder(options: TrainOptions, config: TrainConfig): Promise<string
   return createRunFolder({ root: out, name: nameOf(options, config), time: new Date() });
 }
 
-async function noteResume(folder: string, opened: Awaited<ReturnType<typeof open>>, screen: Screen): Promise<void> {
+async function noteResume(folder: string, opened: Awaited<ReturnType<typeof open>>, screen: Output): Promise<void> {
   const before = await lastAdapter(folder);
   if (before !== opened.backend.name) {
     screen.line(`note: the run was on ${before} before; from here on its numbers are not those it would have had`);
@@ -142,16 +159,18 @@ async function noteResume(folder: string, opened: Awaited<ReturnType<typeof open
 }
 
 /** Runs it with progress and signals; ends in Stopped when a signal came. */
-async function experiment(screen: Screen, options: ExperimentOptions): Promise<ExperimentResult> {
+async function experiment(screen: Output, options: ExperimentOptions): Promise<ExperimentResult> {
   const interruption = new Interruption((line) => screen.line(line));
   try {
-    return await runExperiment({ ...options, observer: progressObserver(screen), signal: interruption.signal });
+    return await runExperiment({ ...options, observer: recordingObserver(screen), signal: interruption.signal });
   } catch (error) {
+    const goOn = `Go on with: guidance train --resume ${options.folder}`;
+    if (error instanceof DeviceLostError) throw new Error(`${error.message} ${goOn}`, { cause: error });
     const { received } = interruption;
     if (!(error instanceof InterruptedError) || received === undefined) throw error;
     // at once: a parent that got the signal too may not wait until the device is closed
     screen.close();
-    console.error(`error: ${describeError(error)} Go on with: guidance train --resume ${options.folder}`);
+    console.error(`error: ${describeError(error)} ${goOn}`);
     throw new Stopped(received);
   } finally {
     interruption.close();

@@ -3,11 +3,33 @@ import type { KernelTime, KernelTimes } from "@guidance/shaders";
 import { kernelBytes, kernelFlops } from "@guidance/tensor";
 import { percent, table } from "./format.ts";
 
+/** What was measured of one program of a step. */
+export interface ProgramTimes {
+  /** Absent where it is the whole of the step. */
+  readonly name?: string;
+  /** How often a step runs it. */
+  readonly runs: number;
+  readonly times: KernelTimes;
+}
+
 interface Sum {
   count: number;
   seconds: number;
   flops: number;
   bytes: number;
+}
+
+/** The times of a program for machines: seconds, FLOPs and bytes of each kernel. */
+export function programJson({ name = "step", runs, times }: ProgramTimes) {
+  const kernels = times.calls.map(({ call: { kernel, family }, seconds }) => ({
+    label: kernel.label,
+    layer: kernel.path,
+    family,
+    seconds,
+    flops: kernelFlops(kernel),
+    bytes: kernelBytes(kernel),
+  }));
+  return { name, runs, method: times.method, seconds: times.step, kernels };
 }
 
 /** Sums kernels by a name, the dearest first. */
@@ -63,15 +85,22 @@ export function kindsText({ calls }: KernelTimes): string {
   return sumTable("kind", sumBy(calls, kindOf), totalOf(calls));
 }
 
-/** The profile as text: by kind of kernel, by layer, and each of the dearest. */
-export function profileText({ method, step, calls }: KernelTimes): string {
+/** What a step of several programs takes. */
+export function stepText(programs: readonly ProgramTimes[]): string {
+  const total = programs.reduce((sum, { runs, times }) => sum + runs * times.step, 0);
+  const terms = programs.map(({ runs, times }) => `${runs} x ${milliseconds(times.step)}`);
+  return `a step takes ${milliseconds(total)}: ${terms.join(" + ")}`;
+}
+
+/** The profile of one program as text: by kind of kernel, by layer, and each of the dearest. */
+export function profileText({ method, step, calls }: KernelTimes, takes = "a step"): string {
   const total = totalOf(calls);
   const measured =
     method === "timestamps"
       ? "timestamps of the device around each kernel"
       : "each kernel on its own, submitting and waiting included: this device has no timestamp queries";
   return [
-    `a step takes ${milliseconds(step)}\n${calls.length} kernels, ${milliseconds(total)} together (${measured})`,
+    `${takes} takes ${milliseconds(step)}\n${calls.length} kernels, ${milliseconds(total)} together (${measured})`,
     kindsText({ method, step, calls }),
     sumTable("layer", sumBy(calls, layerOf), total),
     sumTable(
@@ -82,10 +111,23 @@ export function profileText({ method, step, calls }: KernelTimes): string {
   ].join("\n\n");
 }
 
-/** Trace events as Chrome's about:tracing and ui.perfetto.dev read them, a line of events for each kind of kernel. */
-export function profileTrace({ calls }: KernelTimes): string {
+/**
+ * Trace events as Chrome's about:tracing and ui.perfetto.dev read them, a line of events for each kind of kernel. Each program
+ * of a step stands there once, one behind the other.
+ */
+export function profileTrace(programs: readonly ProgramTimes[]): string {
+  let end = 0;
+  const traceEvents = programs.flatMap(({ name = "step", times: { calls } }, pid) => {
+    const begin = end;
+    end += calls.reduce((last, { start, seconds }) => Math.max(last, start + seconds), 0);
+    return [{ ph: "M", name: "process_name", pid, args: { name } }, ...programEvents(calls, pid, begin)];
+  });
+  return JSON.stringify({ traceEvents, displayTimeUnit: "ms" });
+}
+
+function programEvents(calls: readonly KernelTime[], pid: number, begin: number): object[] {
   const kinds = [...new Set(calls.map(kindOf))];
-  const names = kinds.map((name, tid) => ({ ph: "M", name: "thread_name", pid: 0, tid, args: { name } }));
+  const names = kinds.map((name, tid) => ({ ph: "M", name: "thread_name", pid, tid, args: { name } }));
   const events = calls.map((time) => {
     const { kernel } = time.call;
     const [flops, bytes] = [kernelFlops(kernel), kernelBytes(kernel)];
@@ -93,9 +135,9 @@ export function profileTrace({ calls }: KernelTimes): string {
       ph: "X",
       name: kernel.label,
       cat: kindOf(time),
-      pid: 0,
+      pid,
       tid: kinds.indexOf(kindOf(time)),
-      ts: time.start * 1e6,
+      ts: (begin + time.start) * 1e6,
       dur: time.seconds * 1e6,
       args: {
         layer: kernel.path,
@@ -106,5 +148,5 @@ export function profileTrace({ calls }: KernelTimes): string {
       },
     };
   });
-  return JSON.stringify({ traceEvents: [...names, ...events], displayTimeUnit: "ms" });
+  return [...names, ...events];
 }

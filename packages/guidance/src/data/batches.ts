@@ -11,7 +11,7 @@ import { DataError } from "./errors.ts";
 export type LastBatch =
   /** They are left out of this epoch. */
   | "drop"
-  /** They form a whole batch together with images of zeros, whose mask is 0. */
+  /** They form a whole batch together with images of zeros, whose mask is 0: for scores, where each image counts once. */
   | "pad"
   /** They form a short batch. */
   | "keep";

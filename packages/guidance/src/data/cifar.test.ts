@@ -63,10 +63,20 @@ test("what is missing or damaged is refused by name", async () => {
   );
 });
 
-test("property: any bytes are records or refused", () => {
+test("property: any bytes are records or refused (10,000)", () => {
+  const damage = fc.array(fc.tuple(fc.nat(7000), fc.nat(255)), { maxLength: 4 });
+  // whole records, give or take a byte, and any length
+  const length = (record: number) =>
+    fc.oneof(
+      fc.tuple(fc.nat(2), fc.integer({ min: -1, max: 1 })).map(([count, more]) => Math.max(0, count * record + more)),
+      fc.nat(7000),
+    );
+  const format = fc.constantFrom(CIFAR10, CIFAR100);
+  const file = format.chain((format) => fc.tuple(fc.constant(format), length(format.labelBytes + 3072)));
   fc.assert(
-    fc.property(fc.nat(7000), fc.nat(255), fc.constantFrom(CIFAR10, CIFAR100), (length, fill, format) => {
-      const bytes = new Uint8Array(length).fill(fill);
+    fc.property(file, damage, ([format, length], changes) => {
+      const bytes = new Uint8Array(length);
+      for (const [at, value] of changes) if (at < length) bytes[at] = value;
       try {
         const { images, labels } = parseCifar(bytes, format, "x");
         expect(images.length / 3072).toBe(labels.length);
@@ -75,5 +85,6 @@ test("property: any bytes are records or refused", () => {
         expect(error).toBeInstanceOf(DataError);
       }
     }),
+    { numRuns: 10_000 },
   );
 });

@@ -12,13 +12,13 @@ import type { BatchOptions } from "./batches.ts";
 export interface ImageBatch {
   /** Index of this batch in its epoch. */
   readonly index: number;
-  /** Values 0 to 255 of shape [N, channels, height, width]; 0 where padded. */
+  /** Values 0 to 255 of shape [N, channels, height, width]; 0 where there is no image. */
   readonly images: Uint8Array;
-  /** Classes of shape [N]; 0 where padded. */
+  /** Classes of shape [N]; 0 where there is no image. */
   readonly labels: Int32Array;
-  /** 1 for an image, 0 for padding, of shape [N]. */
+  /** 1 for an image, 0 for padding and what could not be decoded, of shape [N]. */
   readonly mask: Float32Array;
-  /** Number of images that are not padding. */
+  /** Number of images: the sum of the mask. */
   readonly count: number;
 }
 

@@ -28,17 +28,24 @@ export async function readAt(file: FileHandle, bytes: Uint8Array, position: numb
 
 /** The SHA-256 of a file of any size, in hexadecimal; rejects where it cannot be read. */
 export async function hashFile(path: string): Promise<string> {
-  const hash = createHash("sha256");
   const file = await open(path, "r");
   try {
-    const chunk = new Uint8Array(CHUNK_BYTES);
-    for (let position = 0; ; ) {
-      const { bytesRead } = await file.read(chunk, 0, chunk.length, position);
-      if (bytesRead === 0) return hash.digest("hex");
-      hash.update(chunk.subarray(0, bytesRead));
-      position += bytesRead;
-    }
+    return await hashOpenFile(file);
   } finally {
     await file.close();
+  }
+}
+
+/** The SHA-256 of an open file from its beginning, in hexadecimal. */
+export async function hashOpenFile(file: FileHandle): Promise<string> {
+  const hash = createHash("sha256");
+  const { size } = await file.stat();
+  // one byte more than a small file has, so that its end is met
+  const chunk = new Uint8Array(Math.min(CHUNK_BYTES, size + 1));
+  for (let position = 0; ; ) {
+    const { bytesRead } = await file.read(chunk, 0, chunk.length, position);
+    if (bytesRead === 0) return hash.digest("hex");
+    hash.update(chunk.subarray(0, bytesRead));
+    position += bytesRead;
   }
 }

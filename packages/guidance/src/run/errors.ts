@@ -2,3 +2,12 @@ import { GuidanceError } from "@guidance/tensor";
 
 /** A run folder or one of its files that is missing, taken, damaged or does not fit the model. */
 export class RunError extends GuidanceError {}
+
+/** A file of a run that the system does not let us write: no room, no access, a device that fails. */
+export function unwritable(path: string, error: unknown): RunError {
+  return new RunError({
+    what: "run",
+    facts: `cannot write "${path}" (${(error as Error).message})`,
+    hint: "Make room or give access there, then go on with guidance train --resume",
+  });
+}

@@ -1,8 +1,13 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { link, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { removeLeftovers, stageFile, writeFileAtomic } from "./files.ts";
+
+vi.mock("node:fs/promises", async (original) => {
+  const actual = await original<typeof import("node:fs/promises")>();
+  return { ...actual, link: vi.fn(actual.link) };
+});
 
 let folder: string;
 beforeEach(async () => {
@@ -25,6 +30,26 @@ test("until it is committed the old file stays", async () => {
   expect(await readFile(path, "utf8")).toBe("old");
   await file.commit();
   expect(await readFile(path, "utf8")).toBe("new");
+});
+
+test("the same contents may be staged twice, and neither depends on the other", async () => {
+  const file = await stageFile(join(folder, "a.txt"), [Uint8Array.of(0x61)]);
+  const again = await file.again(join(folder, "b.txt"));
+  await again.commit();
+  await file.discard();
+  expect(await readFile(join(folder, "b.txt"), "utf8")).toBe("a");
+  expect(await readdir(folder)).toEqual(["b.txt"]);
+});
+
+test("where there are no hard links the contents are copied", async () => {
+  vi.mocked(link).mockRejectedValueOnce(new Error("EPERM"));
+  const file = await stageFile(join(folder, "a.txt"), [Uint8Array.of(0x61)]);
+  const again = await file.again(join(folder, "b.txt"));
+  await file.commit();
+  await again.commit();
+  const inodes = await Promise.all(["a.txt", "b.txt"].map(async (name) => (await stat(join(folder, name))).ino));
+  expect(new Set(inodes).size).toBe(2);
+  expect(await readFile(join(folder, "b.txt"), "utf8")).toBe("a");
 });
 
 test("writers of one path do not mix their contents", async () => {

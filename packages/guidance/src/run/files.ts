@@ -4,13 +4,16 @@
  * The contents go to a temporary file beside it, which is flushed to the disk and then renamed over it.
  */
 
-import { type FileHandle, open, readdir, rename, rm } from "node:fs/promises";
+import { constants } from "node:fs";
+import { copyFile, type FileHandle, link, open, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 /** A file whose contents are on the disk under a temporary name. */
 export interface StagedFile {
   /** Puts the file in its place, or in that of `target` in the same folder, replacing what was there. */
   commit(target?: string): Promise<void>;
+  /** Stages the same contents once more, for `path`: without a copy where the file system has hard links or clones. */
+  again(path: string): Promise<StagedFile>;
   /** Removes the temporary file; after `commit` there is none. */
   discard(): Promise<void>;
 }
@@ -38,10 +41,7 @@ export async function stageFile(
   path: string,
   parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
 ): Promise<StagedFile> {
-  // Unique among processes and calls, so that two writers of one path do not mix their contents.
-  const temporary = `${path}.${process.pid}-${staged++}.partial`;
-  const discard = () => rm(temporary, { force: true });
-  try {
+  return stage(path, async (temporary) => {
     const file = await open(temporary, "wx");
     try {
       for await (const part of parts) await writeAll(file, part);
@@ -49,6 +49,15 @@ export async function stageFile(
     } finally {
       await file.close();
     }
+  });
+}
+
+async function stage(path: string, write: (temporary: string) => Promise<void>): Promise<StagedFile> {
+  // Unique among processes and calls, so that two writers of one path do not mix their contents.
+  const temporary = `${path}.${process.pid}-${staged++}.partial`;
+  const discard = () => rm(temporary, { force: true });
+  try {
+    await write(temporary);
   } catch (error) {
     await discard();
     throw error;
@@ -57,7 +66,22 @@ export async function stageFile(
     await rename(temporary, target);
     await flushFolder(dirname(path));
   };
-  return { commit, discard };
+  return { commit, discard, again: (other) => stage(other, (copy) => duplicate(temporary, copy)) };
+}
+
+/** Makes `copy` a file with what `path` has, on the disk as that is. */
+async function duplicate(path: string, copy: string): Promise<void> {
+  try {
+    await link(path, copy);
+  } catch {
+    await copyFile(path, copy, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+    const file = await open(copy, "r+");
+    try {
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  }
 }
 
 /** Removes what writers that died left in `folder`: call it while nobody writes there. */

@@ -1,8 +1,9 @@
 /** The folder of one trained network: where a run of it goes on, and the record of what happens. */
 import { access, mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { Backend } from "@guidance/tensor";
 import { removeLeftovers } from "../run/files.ts";
-import { dropMetricsAfter, MetricsWriter } from "../run/metrics.ts";
+import { dropMetricsAfter, MetricsWriter, readMetrics } from "../run/metrics.ts";
 import type { FitOptions, Observer } from "./fit.ts";
 import { loadProgress, type Trained } from "./state.ts";
 
@@ -13,6 +14,8 @@ export interface ArmFolder {
 }
 
 export interface ArmOptions {
+  /** Where the Variables of a run that goes on will live. */
+  readonly backend: Backend;
   /** Goes on from the `last` checkpoint, where there is one. */
   readonly resume?: boolean | undefined;
   readonly observer?: Observer | undefined;
@@ -22,34 +25,57 @@ export interface ArmOptions {
 export async function openArm(
   folder: string,
   trained: Trained,
-  { resume = false, observer }: ArmOptions,
+  { backend, resume = false, observer }: ArmOptions,
 ): Promise<ArmFolder> {
   await mkdir(folder, { recursive: true });
   if (resume) await removeLeftovers(folder);
   const metrics = join(folder, "metrics.jsonl");
   const start =
-    resume && (await exists(join(folder, "last.json"))) ? await loadProgress(folder, "last", trained) : undefined;
+    resume && (await exists(join(folder, "last.json")))
+      ? await loadProgress(folder, "last", trained, backend)
+      : undefined;
   // -1: a score before the first step is a record of step 0
   if (resume) await dropMetricsAfter(metrics, start?.step || -1);
   const writer = new MetricsWriter(metrics);
-  const options = { folder, observer: recording(observer, writer), ...(start ? { start } : {}) };
+  const known = readMetrics(metrics).some(({ kind }) => kind === "layers");
+  const options = { folder, observer: recording(observer, writer, known), ...(start ? { start } : {}) };
   return { options, close: () => writer.close() };
 }
 
-/** The observer, with every step and validation also written down. */
-function recording(observer: Observer | undefined, writer: MetricsWriter): Observer {
+/** The observer, with every step and validation also written down, and on the disk before a checkpoint is. */
+function recording(observer: Observer | undefined, writer: MetricsWriter, known: boolean): Observer {
+  let named = known;
   return {
     ...observer,
+    planned(arm, step) {
+      // once, whatever is compiled later: the pairs of a network are the same all along
+      if (!named && step.layers.length > 0) writer.write({ kind: "layers", arm, layers: [...step.layers] });
+      named ||= step.layers.length > 0;
+      observer?.planned?.(arm, step);
+    },
+    inspection(event) {
+      const { similarities, gradients } = event;
+      writer.write({ kind: "inspection", ...event, similarities: [...similarities], gradients: [...gradients] });
+      observer?.inspection?.(event);
+    },
     step(event) {
-      writer.write({ kind: "step", ...event });
+      const { similarities, ...rest } = event;
+      writer.write({ kind: "step", ...rest, similarities: similarities.map(shortened) });
       observer?.step?.(event);
     },
     validation(event) {
       writer.write({ kind: "validation", ...event });
       observer?.validation?.(event);
     },
+    saving() {
+      writer.flush();
+      observer?.saving?.();
+    },
   };
 }
+
+/** Enough digits of a similarity to draw it; a line has dozens. */
+const shortened = (value: number): number => (Number.isFinite(value) ? Number(value.toFixed(5)) : value);
 
 function exists(path: string): Promise<boolean> {
   return access(path).then(

@@ -9,7 +9,7 @@ import { buildNetwork } from "../models/network.ts";
 import { guides, students } from "../models/registry.ts";
 import type { TrainConfig } from "./config.ts";
 import type { ImageInput } from "./image-input.ts";
-import type { TrainingTask } from "./step.ts";
+import type { Guidance, TrainingTask } from "./step.ts";
 
 export interface BuiltNetwork {
   readonly model: nn.Module;
@@ -68,10 +68,16 @@ export function studentTask(
     weightDecay > 0
       ? new optim.AdamW(model.parameters(), { learningRate, weightDecay })
       : new optim.Adam(model.parameters(), { learningRate });
-  const mixed = config.precision === "mixed";
+  const guidance = guide && guidanceOf(config, guide);
+  const scaler = config.precision === "mixed" ? new optim.LossScaler() : undefined;
+  return { model, optimizer, guidance, ...imageInput(splits), parts, clipNorm, labelSmoothing, scaler };
+}
+
+/** How a guide that is ready steers. */
+export function guidanceOf(config: TrainConfig, guide: nn.Module): Guidance {
   // its own training was in float32
-  if (guide && mixed) nn.storeHalves(guide);
-  const guidance = guide && {
+  if (config.precision === "mixed") nn.storeHalves(guide);
+  return {
     guide,
     similarity: similarityOf(config.similarity),
     alpha: () => config.alpha,
@@ -79,8 +85,6 @@ export function studentTask(
     guideInput: config.guide.input,
     steps: config.guide.disconnectAfter ?? Infinity,
   };
-  const scaler = mixed ? new optim.LossScaler() : undefined;
-  return { model, optimizer, guidance, ...imageInput(splits), parts, clipNorm, labelSmoothing, scaler };
 }
 
 /** The guide's own training. */

@@ -3,11 +3,10 @@
  * Each is written whole; those that are no longer among the best go after that.
  */
 import { readdir } from "node:fs/promises";
-import type { SafetensorsTensor } from "@guidance/tensor";
 import { removeCheckpoint } from "../run/checkpoint.ts";
 import { RunError } from "../run/errors.ts";
 import type { JsonObject } from "../run/json.ts";
-import { collectTensors, type Progress, type RankedStep, saveProgress, type Trained } from "./state.ts";
+import { type Progress, type RankedStep, saveProgress, type Trained } from "./state.ts";
 
 export interface CheckpointsOptions {
   readonly arm: string;
@@ -44,16 +43,11 @@ export class Checkpoints {
     return [...before, { step, loss }].sort((a, b) => a.loss - b.loss).slice(0, this.#options.keepTop);
   }
 
-  /** Saves `progress` with `tensors`, those the networks have unless given, under each name; drops what ranks no more. */
-  async save(
-    names: readonly string[],
-    progress: Progress,
-    tensors?: ReadonlyMap<string, SafetensorsTensor>,
-  ): Promise<void> {
+  /** Saves `progress` and the tensors the networks have under each name, `last` being one; drops what ranks no more. */
+  async save(names: readonly string[], progress: Progress): Promise<void> {
     const { arm, folder, trained, description } = this.#options;
-    const values = tensors ?? (await collectTensors(trained));
     try {
-      for (const name of names) await saveProgress(folder, name, trained, values, progress, description);
+      await saveProgress(folder, names, trained, progress, description);
       await this.#dropUnranked(progress.top);
     } catch (error) {
       if (!(error instanceof Error && "code" in error)) throw error;

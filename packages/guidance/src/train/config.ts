@@ -72,6 +72,8 @@ const schema = z.strictObject({
   /** Validation every so many steps, beside the ends of epochs; null: only there. */
   validateEvery: count.nullable(),
   validateBeforeTraining: z.boolean(),
+  /** Gradient norms of all layers, and their similarity to the guide's, every so many steps; null: never. */
+  inspectEvery: count.nullable(),
   /** Checkpoints kept of the best by validation loss, beside `best` and `last`. */
   keepTop: z.int().min(0),
   student: z.strictObject({
@@ -136,6 +138,7 @@ export const defaultConfig: TrainConfig = {
   labelSmoothing: 0,
   validateEvery: 100,
   validateBeforeTraining: false,
+  inspectEvery: null,
   keepTop: 0,
   student: { name: "deep-fcn", layers: 50, firstWidth: 128, width: 128, dropout: 0 },
   guide: {

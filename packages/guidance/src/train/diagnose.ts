@@ -2,10 +2,8 @@
  * When a loss is not finite: which layer broke first. A diagnostic step on the same batch and random counter
  * yields one finite flag per layer, forward and gradient.
  */
-import { type Backend, compile, crossEntropy, currentTrace, grad, type nn, type Tensor } from "@guidance/tensor";
-import { guidanceLoss } from "../method/loss.ts";
-import { callNetwork } from "../models/network.ts";
-import { seenImages } from "./image-input.ts";
+import { type Backend, compile, currentTrace, grad, type nn, type Tensor } from "@guidance/tensor";
+import { taskLosses } from "./losses.ts";
 import { type BatchValues, batchInputs, type TrainingTask } from "./step.ts";
 
 /** The first layer whose values are not finite, in the order they are computed. */
@@ -20,11 +18,10 @@ export async function diagnose(
   task: TrainingTask,
   batch: BatchValues,
 ): Promise<Diagnosis | undefined> {
-  const { model, guidance, labelSmoothing = 0 } = task;
+  const { model, guidance } = task;
   const layers: string[] = [];
   const networks = guidance ? [guidance.guide, model] : [model];
-  const step = await compile(backend, batchInputs(task, batch.labels.length), ({ images: given, labels }) => {
-    const images = seenImages(task, given);
+  const step = await compile(backend, batchInputs(task, batch.labels.length), (inputs) => {
     const outputs: Tensor[] = [];
     const record: nn.ForwardHook = (layer, _inputs, output) => {
       layers.push(layer.path || "the network");
@@ -34,9 +31,7 @@ export async function diagnose(
       network.namedModules().flatMap(([, layer]) => (layer.namedChildren().length === 0 ? [layer] : [])),
     );
     const removers = leaves.map((layer) => layer.registerForwardHook(record));
-    const loss = guidance
-      ? guidanceLoss(images, labels, { ...guidance, student: model, alpha: guidance.alpha(), labelSmoothing }).loss
-      : crossEntropy(callNetwork(model, images), labels, { labelSmoothing });
+    const { loss } = taskLosses(task, inputs);
     for (const remove of removers) remove();
     // a loss that is not finite keeps every running statistic as it is
     currentTrace()?.losses.push(loss);

@@ -1,8 +1,9 @@
-/** Evaluation: mean loss, top-1 and top-5 of a network in eval mode over a data set; padding is masked. */
+/** Evaluation: mean loss, top-1 and top-5 of a network in eval mode over a data set; padding and bad images are masked. */
 import {
   type Backend,
   compile,
   crossEntropyPerSample,
+  DeviceLostError,
   f32,
   i32,
   type nn,
@@ -10,6 +11,7 @@ import {
   topKCorrect,
   where,
 } from "@guidance/tensor";
+import { DataError } from "../data/errors.ts";
 import type { ImageSource } from "../data/source.ts";
 import { callNetwork } from "../models/network.ts";
 import { InterruptedError } from "./errors.ts";
@@ -25,14 +27,30 @@ export interface Scores {
   readonly top1: number;
   /** Part of images whose label is among the five largest logits. */
   readonly top5: number;
+  /** Images that were scored: all but bad ones that are skipped. */
+  readonly images: number;
+}
+
+export interface ScoringOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Told after each batch. */
+  readonly progress?: ((scoring: ScoringProgress) => void) | undefined;
+}
+
+/** How far a scoring is. */
+export interface ScoringProgress {
+  /** Of the images. */
+  readonly name: string;
+  readonly done: number;
+  readonly total: number;
 }
 
 /** A compiled evaluation of one network; closed when the run ends. */
 export interface Evaluator {
   /** Bytes of the plan while it runs. */
   readonly peakBytes: number;
-  /** Throws InterruptedError when `signal` says to stop. */
-  run(images: ImageSource, signal?: AbortSignal): Promise<Scores>;
+  /** Throws InterruptedError when told to stop. */
+  run(images: ImageSource, options?: ScoringOptions): Promise<Scores>;
   close(): void;
 }
 
@@ -69,18 +87,34 @@ export async function compileEvaluation(
   const { inputs, trace } = evaluation(model, input, batchSize);
   const step = await inEvaluation(model, () => compile(backend, inputs, trace));
 
-  const run = async (source: ImageSource, signal?: AbortSignal): Promise<Scores> => {
+  const run = async (source: ImageSource, { signal, progress }: ScoringOptions = {}): Promise<Scores> => {
     const total = { loss: 0, top1: 0, top5: 0 };
+    let scored = 0;
+    let seen = 0;
     const batches = source.batches({ batchSize, lastBatch: "pad", shuffle: false });
-    for await (const { images, labels, mask } of batches) {
+    for await (const { images, labels, mask, count } of batches) {
       await eventLoopTurn();
       if (signal?.aborted) throw new InterruptedError({ what: `scoring on "${source.name}"`, facts: "stopped" });
-      const sums = await step({ images, labels, mask });
+      const sums = await step({ images, labels, mask }).catch((error: unknown) => {
+        if (!(error instanceof DeviceLostError)) throw error;
+        throw new DeviceLostError({ ...error.parts, what: `scoring on "${source.name}"` });
+      });
       total.loss += sums.loss.item();
       total.top1 += sums.top1.item();
       total.top5 += sums.top5.item();
+      scored += count;
+      seen = Math.min(source.count, seen + batchSize);
+      progress?.({ name: source.name, done: seen, total: source.count });
     }
-    return { loss: total.loss / source.count, top1: total.top1 / source.count, top5: total.top5 / source.count };
+    if (scored === 0) {
+      throw new DataError({
+        what: `scoring on "${source.name}"`,
+        facts: `none of its ${source.count} images can be used`,
+        expected: "some good images",
+        hint: "Check that the files are whole, or let the first one fail to see the reason",
+      });
+    }
+    return { loss: total.loss / scored, top1: total.top1 / scored, top5: total.top5 / scored, images: scored };
   };
   return { peakBytes: step.plan.memory.peak, run, close: () => step.close() };
 }

@@ -5,10 +5,10 @@
 import { join } from "node:path";
 import type { Backend } from "@guidance/tensor";
 import type { SourceSplits } from "../data/source.ts";
-import { writeFileAtomic } from "../run/files.ts";
-import { encodeJson, type JsonObject } from "../run/json.ts";
+import type { JsonObject } from "../run/json.ts";
+import { type SealFormat, writeSealed } from "../run/sealed.ts";
 import { openArm } from "./arm.ts";
-import { buildStudent, studentTask } from "./build.ts";
+import { buildStudent, guidanceOf, studentTask } from "./build.ts";
 import { loadExperimentData } from "./check.ts";
 import type { TrainConfig } from "./config.ts";
 import type { Scores } from "./evaluate.ts";
@@ -16,6 +16,8 @@ import { fit, type Observer } from "./fit.ts";
 import { type PreparedGuide, prepareGuide } from "./guide.ts";
 import { scoreModel } from "./score.ts";
 import { loadWeights } from "./state.ts";
+
+export const SUMMARY_FORMAT: SealFormat = { name: "summary", version: 1, hint: "Take the numbers from metrics.jsonl" };
 
 export interface ExperimentOptions {
   readonly backend: Backend;
@@ -68,12 +70,14 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
     signal,
   });
   observer?.message?.(describeGuide(prepared));
-  const guideScores = await scoreModel(backend, prepared.guide, splits, { signal });
+  const guideScores = await scoreModel(backend, prepared.guide, splits, { signal, progress: observer?.scoring });
   const arms: ArmResult[] = [await runArm("guided", options, splits, prepared)];
+  // inspections of the student alone compare it with the guide, too
+  if (config.inspectEvery === null) prepared.guide.close();
+  if (config.baseline) arms.push(await runArm("unguided", options, splits, prepared));
   prepared.guide.close();
-  if (config.baseline) arms.push(await runArm("unguided", options, splits));
   const result = { arms, guide: { ...guideScores, origin: prepared.origin }, adapter: backend.name };
-  await writeFileAtomic(join(folder, "summary.json"), `${encodeJson(result as unknown as JsonObject, 2)}\n`);
+  await writeSealed(join(folder, "summary.json"), SUMMARY_FORMAT, result as unknown as JsonObject);
   return result;
 }
 
@@ -88,15 +92,17 @@ async function runArm(
   arm: ArmResult["arm"],
   options: ExperimentOptions,
   splits: SourceSplits,
-  prepared?: PreparedGuide,
+  prepared: PreparedGuide,
 ): Promise<ArmResult> {
   const { backend, config, observer, resume, signal } = options;
   const folder = join(options.folder, arm);
   const { model, generator } = buildStudent(config, splits);
-  const task = studentTask(config, splits, model, prepared?.guide);
+  const guided = arm === "guided";
+  const watched = guided || config.inspectEvery === null ? undefined : guidanceOf(config, prepared.guide);
+  const task = { ...studentTask(config, splits, model, guided ? prepared.guide : undefined), watched };
   const { optimizer, scaler } = task;
-  const generators = prepared ? [generator, prepared.generator] : [generator];
-  const open = await openArm(folder, { model, optimizer, scaler, generators }, { resume, observer });
+  const generators = guided ? [generator, prepared.generator] : [generator];
+  const open = await openArm(folder, { model, optimizer, scaler, generators }, { backend, resume, observer });
   try {
     const description = config as unknown as JsonObject;
     const progress = await fit({
@@ -110,12 +116,16 @@ async function runArm(
       ...open.options,
       signal,
     });
-    const test = await scoreModel(backend, model, splits, { signal });
+    const test = await scoreModel(backend, model, splits, { signal, progress: observer?.scoring });
     const secondsPerStep = progress.seconds / Math.max(1, progress.step);
     const result = { arm, steps: progress.step, secondsPerStep, test };
     if (progress.best === null) return { ...result, testAtBest: null, bestStep: null };
     const { step: bestStep } = await loadWeights(folder, "best", model);
-    return { ...result, testAtBest: await scoreModel(backend, model, splits, { signal }), bestStep };
+    return {
+      ...result,
+      testAtBest: await scoreModel(backend, model, splits, { signal, progress: observer?.scoring }),
+      bestStep,
+    };
   } finally {
     open.close();
     optimizer.close();

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { nn, type Operand, type Tensor } from "@guidance/tensor";
 import { describe, expect, test } from "vitest";
 import { students } from "../models/registry.ts";
-import { readCheckpoint } from "../run/checkpoint.ts";
+import { readCheckpoint } from "../run/checkpoint.test.support.ts";
 import { metrics, runSmall, runsFolder, smallConfig } from "./experiment.test.support.ts";
 
 const runs = runsFolder();
@@ -37,7 +37,7 @@ describe("a gradient that is not finite, of a loss that is", () => {
     const config = { ...smallConfig, student, validateEvery: 1 };
     await expect(runSmall({ config, folder, guideCache: runs.cache })).rejects.toThrow(message(1));
     expect(readdirSync(join(folder, "guided"))).toEqual(["metrics.jsonl"]);
-    expect(metrics(folder, "guided").map(({ kind }) => kind)).toEqual(["step"]);
+    expect(metrics(folder, "guided").map(({ kind }) => kind)).toEqual(["layers", "step"]);
   });
 
   test("is named by the loss of the next step too, and a checkpoint before it stands", async () => {

@@ -3,7 +3,7 @@
  * last checkpoints, metrics; it stops with a saved state when told to and with a diagnosis when a loss or a
  * weight is not finite.
  */
-import { type Backend, type Generator, LimitError, type SafetensorsTensor } from "@guidance/tensor";
+import { type Backend, DeviceLostError, type Generator, LimitError } from "@guidance/tensor";
 import { batchCount } from "../data/batches.ts";
 import type { SourceSplits } from "../data/source.ts";
 import type { JsonObject } from "../run/json.ts";
@@ -12,9 +12,10 @@ import { Checkpoints, topName } from "./checkpoints.ts";
 import type { TrainConfig } from "./config.ts";
 import { diagnose } from "./diagnose.ts";
 import { InterruptedError, NotFiniteError } from "./errors.ts";
-import { compileEvaluation, type Evaluator, type Scores } from "./evaluate.ts";
+import { compileEvaluation, type Evaluator, type Scores, type ScoringProgress } from "./evaluate.ts";
+import { compileInspection, type Inspection, type Inspector } from "./inspect.ts";
 import { type RateConfig, rateSchedule } from "./rate.ts";
-import { brokenTensors, collectTensors, type Progress, type Trained } from "./state.ts";
+import { brokenTensors, type Progress } from "./state.ts";
 import {
   type BatchValues,
   compileTrainingStep,
@@ -48,12 +49,23 @@ export interface ValidationEvent extends Scores {
   readonly best: boolean;
 }
 
+export interface InspectionEvent extends Inspection {
+  readonly arm: string;
+  /** Steps done. */
+  readonly step: number;
+}
+
 /** Told what happens while it happens. */
 export interface Observer {
   /** The step is planned: kernels and peak bytes, before the first run. */
   planned?(arm: string, step: TrainingStep): void;
   step?(event: StepEvent): void;
   validation?(event: ValidationEvent): void;
+  inspection?(event: InspectionEvent): void;
+  /** A checkpoint is about to be written. */
+  saving?(): void;
+  /** Validation or scoring goes on. */
+  scoring?(progress: ScoringProgress): void;
   message?(text: string): void;
 }
 
@@ -66,7 +78,15 @@ export interface FitOptions {
   readonly splits: SourceSplits;
   readonly config: Pick<
     TrainConfig,
-    "seed" | "batchSize" | "steps" | "epochs" | "lastBatch" | "validateEvery" | "validateBeforeTraining" | "keepTop"
+    | "seed"
+    | "batchSize"
+    | "steps"
+    | "epochs"
+    | "lastBatch"
+    | "validateEvery"
+    | "validateBeforeTraining"
+    | "inspectEvery"
+    | "keepTop"
   > &
     RateConfig;
   /** Folder for checkpoints; absent: none are written and nothing is validated. */
@@ -99,6 +119,8 @@ export async function fit(options: FitOptions): Promise<Progress> {
   const loop = new Loop(options);
   try {
     return await loop.run();
+  } catch (error) {
+    throw error instanceof DeviceLostError ? loop.lost(error) : error;
   } finally {
     loop.close();
   }
@@ -113,7 +135,10 @@ class Loop {
   readonly #total: number;
   readonly #rate: (step: number) => number;
   #evaluator: Evaluator | undefined;
+  #inspector: Inspector | undefined;
   #progress: Progress;
+  /** What is being done, for messages. */
+  #doing = "before the first step";
   /** None where nothing is saved. */
   readonly #checkpoints: Checkpoints | undefined;
 
@@ -153,7 +178,7 @@ class Loop {
       if (config.validateBeforeTraining && this.#progress.step === 0) await this.#validate();
     }
     while (this.#progress.step < this.#total) await this.#epoch(Math.floor(this.#progress.step / this.#perEpoch));
-    await this.#save(["last"]);
+    await this.#saveLast();
     return this.#progress;
   }
 
@@ -185,14 +210,15 @@ class Loop {
   }
 
   async #train(batch: BatchValues, epoch: number, dataSeconds: number): Promise<void> {
-    const { arm, observer, task, generators } = this.#options;
+    const { arm, config, observer, task, generators } = this.#options;
     const counters = generators.map(({ counter }) => counter);
+    const step = this.#progress.step + 1;
+    this.#doing = `step ${step}`;
     const training = await this.#stepFor(batch.labels.length);
     task.optimizer.learningRate = this.#rate(this.#progress.step);
     const started = performance.now();
     const values = await training.run(batch);
     const seconds = (performance.now() - started) / 1000;
-    const step = this.#progress.step + 1;
     const { badPart, skipped, ...losses } = values;
     if (badPart !== undefined) {
       // the diagnosis draws the same random numbers
@@ -214,6 +240,18 @@ class Loop {
       ...(task.scaler ? { lossScale: task.scaler.scale } : {}),
     });
     if (skipped) this.#rescaled(step);
+    const { inspectEvery } = config;
+    if (inspectEvery !== null && (step % inspectEvery === 0 || step === 1)) await this.#inspect(batch);
+  }
+
+  /** Looks at the batch of the step just done, with the weights it left. */
+  async #inspect(batch: BatchValues): Promise<void> {
+    const { arm, backend, config, generators, observer } = this.#options;
+    if (batch.labels.length !== config.batchSize) return;
+    const { step } = this.#progress;
+    this.#doing = `inspection after step ${step}`;
+    this.#inspector ??= await compileInspection(backend, this.#task, config.batchSize, generators);
+    observer?.inspection?.({ arm, step, ...(await this.#inspector.run(batch)) });
   }
 
   /** A step without effect, since gradients overflowed in half precision. */
@@ -236,7 +274,7 @@ class Loop {
       ? `the first layer with values that are not finite is "${found.layer}" (${found.pass})`
       : "every layer is finite, only the loss is not";
     // a gradient that is not finite shows one step later, when its loss was finite
-    const broken = folder ? brokenTensors(await collectTensors(this.#trained), task.model) : [];
+    const broken = folder ? await brokenTensors(task) : [];
     const before = broken.length > 0 ? `; before this step these were not finite already: ${listNames(broken)}` : "";
     return this.#fail(step, `the loss is ${loss}; ${where}${before}`, broken.length > 0 ? GRADIENT_HINT : LOSS_HINT);
   }
@@ -251,8 +289,9 @@ class Loop {
   async #validate(): Promise<void> {
     const { arm, splits, observer } = this.#options;
     if (!this.#evaluator) return;
-    const scores = await this.#evaluator.run(splits.validation);
-    const tensors = await this.#soundTensors();
+    this.#doing = `validation after step ${this.#progress.step}`;
+    const scores = await this.#evaluator.run(splits.validation, { progress: observer?.scoring });
+    await this.#checkTensors();
     const { step, best, top } = this.#progress;
     const { loss } = scores;
     const improved = loss < (best?.loss ?? Infinity);
@@ -260,13 +299,13 @@ class Loop {
     this.#progress = { ...this.#progress, top: ranked, ...(improved && { best: { step, loss } }) };
     observer?.validation?.({ arm, step, ...scores, best: improved });
     const isTop = ranked.some((each) => each.step === step);
-    await this.#save([...(isTop ? [topName(step)] : []), ...(improved ? ["best"] : []), "last"], tensors);
+    await this.#save([...(isTop ? [topName(step)] : []), ...(improved ? ["best"] : []), "last"]);
   }
 
   async #stopIfAsked(): Promise<void> {
     const { signal, folder, arm } = this.#options;
     if (!signal?.aborted) return;
-    await this.#save(["last"]);
+    await this.#saveLast();
     const { step } = this.#progress;
     throw new InterruptedError({
       what: `training ${arm}`,
@@ -274,25 +313,25 @@ class Loop {
     });
   }
 
-  get #trained(): Trained {
-    const { task, generators } = this.#options;
-    return { model: task.model, optimizer: task.optimizer, scaler: task.scaler, generators };
+  /** Where what is to be saved is not finite the run ends, and the checkpoint before it stands. */
+  async #checkTensors(): Promise<void> {
+    const broken = await brokenTensors(this.#options.task);
+    if (broken.length === 0) return;
+    const facts = `the loss was finite, and its update left values that are not in ${listNames(broken)}`;
+    this.#fail(this.#progress.step, facts, GRADIENT_HINT);
   }
 
-  /** What is to be saved; where it is not finite the run ends, and the checkpoint before it stands. */
-  async #soundTensors(): Promise<ReadonlyMap<string, SafetensorsTensor>> {
-    const tensors = await collectTensors(this.#trained);
-    const broken = brokenTensors(tensors, this.#options.task.model);
-    if (broken.length > 0) {
-      const facts = `the loss was finite, and its update left values that are not in ${listNames(broken)}`;
-      this.#fail(this.#progress.step, facts, GRADIENT_HINT);
-    }
-    return tensors;
+  async #save(names: readonly string[]): Promise<void> {
+    this.#doing = `saving after step ${this.#progress.step}`;
+    this.#options.observer?.saving?.();
+    await this.#checkpoints?.save(names, this.#progress);
   }
 
-  async #save(names: readonly string[], given?: ReadonlyMap<string, SafetensorsTensor>): Promise<void> {
-    if (!this.#checkpoints) return;
-    await this.#checkpoints.save(names, this.#progress, given ?? (await this.#soundTensors()));
+  /** Saves where the run is, unless a validation just did. */
+  async #saveLast(): Promise<void> {
+    if (!this.#checkpoints || this.#checkpoints.savedStep === this.#progress.step) return;
+    await this.#checkTensors();
+    await this.#save(["last"]);
   }
 
   /** The compiled step for a batch size: one for whole batches, one for a kept short one. */
@@ -315,12 +354,25 @@ class Loop {
   /** What the next step trains. */
   get #task(): TrainingTask {
     const { task } = this.#options;
-    return this.#guided ? task : { ...task, guidance: undefined };
+    return this.#guided ? task : { ...task, guidance: undefined, watched: task.guidance ?? task.watched };
   }
 
   #closeSteps(): void {
     for (const step of this.#steps.values()) step.close();
     this.#steps.clear();
+    this.#inspector?.close();
+    this.#inspector = undefined;
+  }
+
+  /** A lost device as the error of the run: what was being done, and which checkpoint stands. */
+  lost({ parts }: DeviceLostError): DeviceLostError {
+    const { arm } = this.#options;
+    const kept = this.#checkpoints && (this.#checkpoints.standing || "; there is no checkpoint yet");
+    return new DeviceLostError({
+      ...parts,
+      what: `training ${arm}, ${this.#doing}`,
+      facts: `${parts.facts}${kept ?? ""}`,
+    });
   }
 
   close(): void {

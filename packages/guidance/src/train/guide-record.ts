@@ -2,13 +2,13 @@
  * What a run remembers of its guide, in `guide.json`: the key of a trained one in the cache, or the hash of the file that its
  * weights came from. A run that goes on must have the same guide.
  */
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { nn } from "@guidance/tensor";
 import { hashFile } from "../run/chunks.ts";
 import { RunError } from "../run/errors.ts";
-import { writeFileAtomic } from "../run/files.ts";
-import { decodeJson, encodeJson, isJsonObject, type JsonObject } from "../run/json.ts";
+import { readSealed, type SealFormat, writeSealed } from "../run/sealed.ts";
 import { checkWeights, loadWeightsInto } from "../weights/load.ts";
 import { openWeights } from "../weights/open.ts";
 
@@ -20,6 +20,7 @@ export type GuideRecord =
   | { readonly weights: string; readonly sha256: string };
 
 const RECORD = "guide.json";
+const FORMAT: SealFormat = { name: "guide of a run", version: 1, hint: "Restore it, or start a new run" };
 
 /** The file's bytes; undefined where it is not there. */
 export function readIfThere(file: string): Promise<Buffer | undefined> {
@@ -32,28 +33,21 @@ export function readIfThere(file: string): Promise<Buffer | undefined> {
 /** The record in the folder of a run; undefined where there is none. Throws RunError where it is damaged. */
 export async function readGuideRecord(folder: string): Promise<GuideRecord | undefined> {
   const path = join(folder, RECORD);
-  const stored = await readIfThere(path);
-  if (!stored) return undefined;
-  let value: unknown;
-  try {
-    value = decodeJson(stored.toString());
-  } catch {
-    // told below
-  }
-  const { key, weights, sha256 } = (isJsonObject(value as JsonObject) ? value : {}) as JsonObject;
+  if (!existsSync(path)) return undefined;
+  const { key, weights, sha256 } = await readSealed(path, FORMAT);
   if (typeof key === "string") return { key };
   if (typeof weights === "string" && typeof sha256 === "string") return { weights, sha256 };
   throw new RunError({
-    what: "run",
+    what: FORMAT.name,
     facts: `"${path}" does not say which guide the run has`,
     expected: "the file as it was written",
-    hint: "Restore it, or start a new run",
+    hint: FORMAT.hint,
   });
 }
 
 /** Writes the record into the folder of a run. */
 export function writeGuideRecord(folder: string, record: GuideRecord): Promise<void> {
-  return writeFileAtomic(join(folder, RECORD), `${encodeJson({ ...record }, 2)}\n`);
+  return writeSealed(join(folder, RECORD), FORMAT, { ...record });
 }
 
 /** Throws where the file `weights` has not those of `guide`; nothing is loaded. */

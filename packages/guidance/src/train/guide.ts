@@ -5,7 +5,14 @@
 import { createHash } from "node:crypto";
 import { access, mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type Backend, type Generator, type nn, readSafetensors, writeSafetensors } from "@guidance/tensor";
+import {
+  type Backend,
+  type Generator,
+  type nn,
+  readSafetensors,
+  type StateDict,
+  writeSafetensors,
+} from "@guidance/tensor";
 import type { SourceSplits } from "../data/source.ts";
 import { RunError } from "../run/errors.ts";
 import { writeFileAtomic } from "../run/files.ts";
@@ -41,8 +48,8 @@ export interface PreparedGuide {
   readonly file?: string;
 }
 
-/** Raised whenever the same settings begin to give other weights: the networks, their training or the engine changed. */
-const GUIDE_FORMAT = 5;
+/** Raised whenever the same settings begin to give other weights (networks, training, engine), or these another file. */
+const GUIDE_FORMAT = 6;
 
 /** What decides which guide a run has. */
 type GuideChoice = Pick<GuideOptions, "backend" | "config" | "splits" | "guideCache" | "plugins" | "resume"> & {
@@ -126,13 +133,22 @@ export async function prepareGuide(options: GuideOptions): Promise<PreparedGuide
   }
   await trainGuide(options, guide, generator);
   await mkdir(cache, { recursive: true });
-  await writeFileAtomic(file, writeSafetensors(await guide.stateDict()));
+  await writeFileAtomic(file, cachedGuide(await guide.stateDict()));
   return ready("trained", file);
 }
 
-function loadGuide(guide: nn.Module, bytes: Uint8Array, file: string): void {
+/** A safetensors file that has the version and a checksum of all the rest in its metadata. */
+function cachedGuide(weights: StateDict): Uint8Array {
+  const metadata = { version: String(GUIDE_FORMAT) };
+  const sha256 = createHash("sha256").update(writeSafetensors(weights, metadata)).digest("hex");
+  return writeSafetensors(weights, { ...metadata, sha256 });
+}
+
+function loadGuide(guide: nn.Module, bytes: Buffer, file: string): void {
   try {
-    guide.loadStateDict(readSafetensors(bytes).tensors);
+    const weights = readSafetensors(bytes).tensors;
+    if (!bytes.equals(cachedGuide(weights))) throw new Error("its checksum does not fit");
+    guide.loadStateDict(weights);
   } catch (error) {
     throw new RunError({
       what: "cached guide",
@@ -153,7 +169,7 @@ async function trainGuide(
   const arm = await openArm(
     join(folder, "guide"),
     { model: guide, optimizer, generators: [generator] },
-    { resume, observer },
+    { backend, resume, observer },
   );
   try {
     await fit({
@@ -173,6 +189,7 @@ async function trainGuide(
         decayEvery: null,
         warmupSteps: 0,
         lastBatch: "drop",
+        inspectEvery: null,
       },
       ...arm.options,
       validate: false,

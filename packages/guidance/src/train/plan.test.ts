@@ -11,6 +11,7 @@ const runs = runsFolder();
 test.each([
   ["default", smallConfig],
   ["notebook", smallNotebookConfig],
+  ["inspected", { ...smallConfig, inspectEvery: 2 }],
 ])("%s: a budget of the planned peak is enough, and one byte less is refused", async (_name, config) => {
   const splits = await loadExperimentData(config);
   const common = { config, splits, guideCache: runs.fresh() };

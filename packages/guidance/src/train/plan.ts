@@ -4,12 +4,13 @@
  */
 import { type Backend, formatBytes, LimitError, type nn, type Plan } from "@guidance/tensor";
 import type { ImageSource } from "../data/source.ts";
-import { buildGuide, buildStudent, guideTask, imageInput, setGuideMode, studentTask } from "./build.ts";
+import { buildGuide, buildStudent, guidanceOf, guideTask, imageInput, setGuideMode, studentTask } from "./build.ts";
 import { planEvaluation } from "./evaluate.ts";
 import type { ExperimentOptions } from "./experiment.ts";
 import { EVALUATION_BATCH } from "./fit.ts";
 import { trainsGuide } from "./guide.ts";
 import { checkGuideFile } from "./guide-record.ts";
+import { planInspection } from "./inspect.ts";
 import { type PlannedStep, peakTogether } from "./planning.ts";
 import { planTrainingStep, type TrainingTask } from "./step.ts";
 
@@ -69,6 +70,8 @@ export async function planExperiment(
 
   const arm = async (name: string, task: TrainingTask, held: Iterable<PlannedStep>): Promise<void> => {
     const planned = await training(`${name} step`, task, config.batchSize);
+    if (config.inspectEvery !== null)
+      planned.push(await named(`inspection, ${name}`, planInspection(backend, task, config.batchSize)));
     const rest = config.lastBatch === "keep" ? splits.train.count % config.batchSize : 0;
     if (rest > 0) planned.push(...(await training(`${name} step of the last batch`, task, rest)));
     const evaluation = "evaluation of the student";
@@ -78,7 +81,10 @@ export async function planExperiment(
   };
   const student = () => buildStudent(config, splits).model;
   await arm("guided", studentTask(config, splits, student(), guide), [scoring]);
-  if (config.baseline) await arm("unguided", studentTask(config, splits, student()), []);
+  const inspects = config.inspectEvery !== null;
+  const watched = inspects ? guidanceOf(config, guide) : undefined;
+  const alone = { ...studentTask(config, splits, student()), watched };
+  if (config.baseline) await arm("unguided", alone, inspects ? [scoring] : []);
   return { steps, parts };
 }
 

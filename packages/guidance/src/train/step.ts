@@ -7,8 +7,7 @@ import {
   type Backend,
   type CompileOptions,
   compile,
-  constant,
-  crossEntropy,
+  type HostValue,
   hostScalar,
   i32,
   type nn,
@@ -17,10 +16,11 @@ import {
   Variable,
   where,
 } from "@guidance/tensor";
-import { type Forwards, type GuideInput, guidanceLoss } from "../method/loss.ts";
+import type { LayerPair } from "../features/pair.ts";
+import type { Forwards, GuideInput } from "../method/loss.ts";
 import type { Similarity } from "../method/similarity.ts";
-import { callNetwork } from "../models/network.ts";
-import { type ImageInput, imageSpec, seenImages } from "./image-input.ts";
+import { type ImageInput, imageSpec } from "./image-input.ts";
+import { taskLosses } from "./losses.ts";
 import { type PlannedStep, planStep } from "./planning.ts";
 
 /** What steers the student. */
@@ -41,6 +41,8 @@ export interface TrainingTask extends ImageInput {
   readonly optimizer: optim.Optimizer;
   /** Absent: plain cross-entropy. */
   readonly guidance?: Guidance | undefined;
+  /** A guide that does not steer, only inspections compare with it. */
+  readonly watched?: Guidance | undefined;
   /** Equal parts in which a batch is computed; 1 unless given. */
   readonly parts?: number;
   /** Largest norm of all gradients of a batch together; absent or null: any. */
@@ -59,7 +61,15 @@ export interface LossValues {
   readonly dissimilarity: number;
   /** Number of paired layers; 0 without guide. */
   readonly pairs: number;
+  /** Similarity of each paired layer, in the order of the step's `layers`. */
+  readonly similarities: readonly number[];
 }
+
+/** Paths of two layers that the loss aligns, e.g. `student.fc3` and `guide.layer1.0.conv1`. */
+export type PairNames = { readonly student: string; readonly guide: string };
+
+export const pairNames = (pairs: readonly LayerPair[]): PairNames[] =>
+  pairs.map(({ student, guide }) => ({ student: student.path, guide: guide.path }));
 
 /** Values of a batch; what else it has is not read. */
 export interface BatchValues {
@@ -89,31 +99,26 @@ export function partOf({ images, labels }: BatchValues, part: number, parts: num
 /** The losses, and whether the gradients are finite where the loss was scaled. */
 type Traced = Readonly<Record<keyof Losses, Tensor>> & { readonly finite?: Tensor };
 type Trace = (inputs: { readonly images: Tensor; readonly labels: Tensor }) => Traced;
-type Losses = Omit<LossValues, "pairs">;
+type Losses = Omit<LossValues, "pairs" | "similarities">;
+const lossNames = ["loss", "crossEntropy", "dissimilarity"] as const;
+/** The output of 1 - the similarity of pair number `i`. */
+const termName = (i: number) => `term ${i}`;
 
 /**
- * What a training step computes, and how many layers it pairs once it is traced. In one part, `whole` is all of it. In
+ * What a training step computes, and which layers it pairs once it is traced. In one part, `whole` is all of it. In
  * several, `add` sums the gradients of each part, and `update` moves the parameters by the sums: a program of its own, so
  * that no more than the activations of one part are there at a time.
  */
 function training(task: TrainingTask) {
-  const { model, optimizer, guidance, parts = 1, clipNorm, labelSmoothing = 0, scaler } = task;
-  const traced = { pairs: 0 };
+  const { optimizer, parts = 1, clipNorm, scaler } = task;
+  const traced: { layers: PairNames[] } = { layers: [] };
   /** Number of the part that `add` computes. */
   const turn = { part: 0 };
-  const lossesOf: Trace = ({ images: given, labels }) => {
-    const images = seenImages(task, given);
-    const losses = guidance
-      ? guidanceLoss(images, labels, {
-          ...guidance,
-          student: model,
-          alpha: hostScalar("alpha", guidance.alpha),
-          labelSmoothing,
-        })
-      : plainLoss(crossEntropy(callNetwork(model, images), labels, { labelSmoothing }));
-    if ("pairs" in losses) traced.pairs = losses.pairs.length;
-    const { loss, crossEntropy: entropy, dissimilarity } = losses;
-    return { loss, crossEntropy: entropy, dissimilarity };
+  const lossesOf: Trace = (inputs) => {
+    const { loss, crossEntropy, dissimilarity, pairs, terms } = taskLosses(task, inputs);
+    traced.layers = pairNames(pairs);
+    const named = Object.fromEntries(terms.map((term, i) => [termName(i), term]));
+    return { loss, crossEntropy, dissimilarity, ...named };
   };
   const gradientsOf = (loss: Tensor): { gradients: optim.Gradients; finite?: Tensor } =>
     scaler ? scaler.gradients(optimizer, loss) : { gradients: optimizer.gradients(loss) };
@@ -181,32 +186,38 @@ export async function compileTrainingStep(
   const step = await compile(backend, batchInputs(task, batchSize / parts), whole ?? accumulated.add, options);
   const update = accumulated && (await compile(backend, {}, accumulated.update, options));
   const run = async (batch: BatchValues): Promise<BatchLosses> => {
-    const total = { loss: 0, crossEntropy: 0, dissimilarity: 0 };
+    const { layers } = traced;
+    const total = {
+      loss: 0,
+      crossEntropy: 0,
+      dissimilarity: 0,
+      pairs: layers.length,
+      similarities: layers.map(() => 0),
+    };
     let skipped = false;
     for (let part = 0; part < parts; part++) {
       const { images, labels } = partOf(batch, part, parts);
       if (accumulated) accumulated.turn.part = part;
-      const values = await step({ images, labels });
-      for (const name of ["loss", "crossEntropy", "dissimilarity"] as const) total[name] += values[name].item() / parts;
+      const values: Readonly<Record<string, HostValue>> = await step({ images, labels });
+      for (const name of lossNames) total[name] += values[name].item() / parts;
+      layers.forEach((_, i) => {
+        total.similarities[i] += (1 - values[termName(i)].item()) / parts;
+      });
       skipped ||= values.finite?.item() === 0;
-      if (!Number.isFinite(total.loss)) return { ...total, ...traced, badPart: part };
+      if (!Number.isFinite(total.loss)) return { ...total, badPart: part };
     }
     if (update && !skipped) await update({});
     // a step that changed nothing is none for the optimizer's bias corrections
     if (!update && skipped) optimizer.stepCount--;
     scaler?.update(!skipped);
-    return { ...total, ...traced, ...(skipped ? { skipped } : {}) };
+    return { ...total, ...(skipped ? { skipped } : {}) };
   };
   const close = () => {
     step.close();
     update?.close();
     for (const sum of accumulated?.sums.values() ?? []) sum.close();
   };
-  return { run, plan: step.plan, close };
-}
-
-function plainLoss(loss: ReturnType<typeof crossEntropy>) {
-  return { loss, crossEntropy: loss, dissimilarity: constant(0) };
+  return { run, plan: step.plan, layers: traced.layers, close };
 }
 
 export type TrainingStep = Awaited<ReturnType<typeof compileTrainingStep>>;

@@ -1,12 +1,16 @@
-/** Random bytes and mutations of valid files, 10,000 in all: a WeightsError or tensors, and quickly. */
+/** Random bytes and mutations of valid files, 10,000 of each kind: a WeightsError or tensors, and quickly. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { crc32 } from "node:zlib";
 import { writeSafetensors } from "@guidance/tensor";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { modestly } from "../fuzz.test.support.ts";
 import { WeightsError } from "./errors.ts";
+import { changes, mutate } from "./fuzz.test.support.ts";
 import { openWeightsFrom } from "./open.ts";
 import { memorySource } from "./source.ts";
+import { locateEntry, readZip } from "./zip-read.ts";
 
 const fixture = (name: string): Uint8Array =>
   readFileSync(fileURLToPath(new URL(`fixtures/${name}.pth`, import.meta.url)));
@@ -25,12 +29,8 @@ const seeds = {
   safetensors: [safetensors],
 };
 
-/** Longest time for one file of some kilobytes, in milliseconds, with a machine that does other things too. */
-const MOST_MILLISECONDS = 2000;
-
 /** Opens a file and reads all of it; throws unless that works or is refused as it should. */
 async function tryFile(contents: Uint8Array): Promise<void> {
-  const started = performance.now();
   try {
     const file = await openWeightsFrom(memorySource("fuzz", contents));
     for (const name of file.names) {
@@ -42,64 +42,42 @@ async function tryFile(contents: Uint8Array): Promise<void> {
     expect(error.message).not.toContain("\n");
     expect(error.message.length).toBeLessThan(3000);
   }
-  expect(performance.now() - started).toBeLessThan(MOST_MILLISECONDS);
 }
 
-/** Values that sizes and opcodes break at, beside any. */
-const byte = fc.oneof(fc.nat(255), fc.constantFrom(0, 1, 0x7f, 0x80, 0xff, ...Buffer.from("cioR\x81b(tu.}]Q\x93\x95")));
-const place = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
-const change = fc.record({
-  kind: fc.constantFrom("set", "insert", "remove", "copy", "cut"),
-  at: place,
-  from: place,
-  length: fc.integer({ min: 1, max: 40 }),
-  bytes: fc.array(byte, { minLength: 1, maxLength: 8 }),
-});
-
-function mutate(
-  contents: Buffer,
-  { kind, at, from, length, bytes }: typeof change extends fc.Arbitrary<infer T> ? T : never,
-): Buffer {
-  const start = Math.floor(at * contents.length);
-  const [before, after] = [contents.subarray(0, start), contents.subarray(start)];
-  const source = Math.floor(from * contents.length);
-  switch (kind) {
-    case "set":
-      return Buffer.concat([before, Buffer.from(bytes), after.subarray(bytes.length)]);
-    case "insert":
-      return Buffer.concat([before, Buffer.from(bytes), after]);
-    case "remove":
-      return Buffer.concat([before, after.subarray(length)]);
-    case "copy":
-      return Buffer.concat([before, contents.subarray(source, source + length), after]);
-    default:
-      return before;
+/** Gives the entries of an archive the checksums of what they hold: most damage would get no further than these. */
+async function repairChecksums(contents: Buffer): Promise<Buffer> {
+  try {
+    const archive = await readZip(memorySource("fuzz", contents));
+    for (const entry of archive.entries.values()) {
+      const begin = await locateEntry(archive, entry);
+      const record = contents.indexOf(entry.name, archive.end, "utf8") - 46;
+      contents.writeUInt32LE(crc32(contents.subarray(begin, begin + entry.size)), record + 16);
+    }
+  } catch {
+    // what has no directory is tried as it is
   }
+  return contents;
 }
-
-// changes that keep all places are the ones that get past an archive's directory
-const inPlace = change.filter(({ kind }) => kind === "set");
-const changes = fc.oneof(
-  { weight: 3, arbitrary: fc.array(inPlace, { minLength: 1, maxLength: 4 }) },
-  { weight: 2, arbitrary: fc.array(change, { minLength: 1, maxLength: 4 }) },
-);
 
 test.each([
-  ["zip", 3500],
-  ["legacy", 3500],
-  ["safetensors", 1500],
+  ["zip", 10_000],
+  ["legacy", 10_000],
+  ["safetensors", 10_000],
 ] as const)("mutations of %s files (%i)", async (format, numRuns) => {
-  const property = fc.asyncProperty(fc.constantFrom(...seeds[format]), changes, async (seed, list) => {
-    await tryFile(list.reduce(mutate, Buffer.from(seed)));
+  const repair = format === "zip" ? fc.nat(7).map((draw) => draw > 0) : fc.constant(false);
+  const property = fc.asyncProperty(fc.constantFrom(...seeds[format]), changes, repair, async (seed, list, repair) => {
+    const contents = list.reduce(mutate, Buffer.from(seed));
+    const file = repair ? await repairChecksums(contents) : contents;
+    await modestly(() => tryFile(file));
   });
   await fc.assert(property, { numRuns });
 });
 
-test("random bytes, with the beginning of each format (1,500)", async () => {
+test("random bytes, with the beginning of each format (10,000)", async () => {
   const starts = [...Object.values(seeds).map(([seed]) => seed), new Uint8Array(0)];
   const start = fc.tuple(fc.constantFrom(...starts), fc.nat(200)).map(([seed, length]) => seed.subarray(0, length));
   const property = fc.asyncProperty(start, fc.uint8Array({ maxLength: 300 }), async (head, tail) => {
-    await tryFile(Buffer.concat([head, tail]));
+    await modestly(() => tryFile(Buffer.concat([head, tail])));
   });
-  await fc.assert(property, { numRuns: 1500 });
+  await fc.assert(property, { numRuns: 10_000 });
 });

@@ -199,6 +199,32 @@ describe("archives that are not what they say", () => {
     expect(await refusal(contents)).toContain(facts);
   });
 
+  test("contents that are not those of the checksum, whichever entry they are in", async () => {
+    const one = { "data/0": bytes("0123456789abcdef") };
+    const contents = Buffer.from(zip(tensor(4, 0, [4], [1]), one));
+    const flipped = (at: number) => contents.map((byte, place) => (place === at ? byte ^ 1 : byte));
+    const at = contents.indexOf("0123456789abcdef");
+    const file = await openWeightsFrom(memorySource("x.pth", flipped(at + 15)));
+    await expect(file.read("w")).rejects.toThrow(
+      /^weights file "x\.pth": entry "archive\/data\/0" is damaged: its checksum is [\da-f]{8}\. Expected [\da-f]{8}, as it was written\. Copy or download it again\.$/,
+    );
+    expect(await refusal(flipped(contents.indexOf("storage")))).toContain('entry "archive/data.pkl" is damaged');
+    // torch computes none where it is told to: its records then have a zero
+    const record = contents.lastIndexOf("archive/data/0") - 46;
+    contents.writeUInt32LE(0, record + 16);
+    const without = await openWeightsFrom(memorySource("x.pth", flipped(at)));
+    expect((await without.read("w")).data).toHaveLength(4);
+  });
+
+  test("entries that overlap", async () => {
+    const large = { "data/0": new Uint8Array(4096) };
+    const contents = Buffer.from(zip("\x80\x02}.", large));
+    const record = contents.lastIndexOf("archive/data.pkl") - 46;
+    contents.writeUInt32LE(4096, record + 20);
+    contents.writeUInt32LE(4096, record + 24);
+    expect(await refusal(contents)).toContain("some overlap");
+  });
+
   test("a name twice", async () => {
     const writer = new ZipWriter();
     const parts = [1, 2].flatMap(() => [...writer.entry("archive/data.pkl", bytes("\x80\x02}."))]);

@@ -15,6 +15,8 @@ export interface TorchContents {
   readonly tensors: ReadonlyMap<string, TorchTensor>;
   /** Where each storage begins in the file. */
   readonly positions: ReadonlyMap<string, number>;
+  /** Throw WeightsError where a storage is damaged; absent where the file has no checksums. */
+  readonly checks?: ReadonlyMap<string, () => Promise<void>>;
 }
 
 /** Bytes that any file may give: small ones with expanded tensors are harmless. */
@@ -42,7 +44,7 @@ function checkSizes({ path, size }: ByteSource, tensors: ReadonlyMap<string, Tor
 
 /** The file `source` as one of weights. */
 export function torchFile(source: ByteSource, format: WeightsFormat, contents: TorchContents): WeightsFile {
-  const { tensors, positions } = contents;
+  const { tensors, positions, checks } = contents;
   checkSizes(source, tensors);
   const types = new Map(
     [...tensors].map(([name, { storage, shape }]): [string, SafetensorsType] => [
@@ -50,9 +52,11 @@ export function torchFile(source: ByteSource, format: WeightsFormat, contents: T
       { dtype: storage.type.dtype, shape },
     ]),
   );
-  return weightsFile(source, format, types, (name) => {
+  return weightsFile(source, format, types, async (name) => {
     const tensor = tensors.get(name)!;
-    return readTensor(source, tensor, positions.get(tensor.storage.key)!);
+    const { key } = tensor.storage;
+    await checks?.get(key)?.();
+    return readTensor(source, tensor, positions.get(key)!);
   });
 }
 

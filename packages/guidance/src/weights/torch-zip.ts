@@ -8,7 +8,7 @@ import { TorchObjects, tensorsOf } from "./torch-objects.ts";
 import { torchFile } from "./torch-read.ts";
 import { unpickle } from "./unpickle.ts";
 import type { WeightsFile } from "./weights-file.ts";
-import { locateEntry, readZip, type ZipArchive, type ZipEntry } from "./zip-read.ts";
+import { checkEntry, locateEntry, readZip, type ZipArchive, type ZipEntry } from "./zip-read.ts";
 
 /** Longest pickle, in bytes: a tensor takes about 200, so this is more than 300,000 tensors. */
 export const MOST_PICKLE_BYTES = 2 ** 26;
@@ -25,19 +25,25 @@ export async function openTorchZip(source: ByteSource): Promise<WeightsFile> {
   await checkByteOrder(archive, `${root}byteorder`, fail);
   if (pickle.size > MOST_PICKLE_BYTES) fail(`${quote(pickle.name)} has ${pickle.size} bytes`);
   const base = await locateEntry(archive, pickle);
+  await checkEntry(archive, pickle, base);
   const bytes = await readBytes(source, base, pickle.size);
   const objects = new TorchObjects();
   const { value } = unpickle({ path: source.path, bytes, start: 0, base }, objects);
   const tensors = tensorsOf(value, fail);
   const positions = new Map<string, number>();
+  const checks = new Map<string, () => Promise<void>>();
   for (const { key, size, type } of objects.storages.values()) {
     const entry = archive.entries.get(`${root}data/${key}`);
     if (!entry) return fail(`it lacks the entry of storage ${quote(key)}`);
     const needed = size * type.bytes;
     if (entry.size < needed) fail(`storage ${quote(key)} has ${entry.size} bytes`, `${needed} for ${size} elements`);
-    positions.set(key, await locateEntry(archive, entry));
+    const position = await locateEntry(archive, entry);
+    positions.set(key, position);
+    let checked: Promise<void> | undefined;
+    // once, when the first of its tensors is read
+    checks.set(key, () => (checked ??= checkEntry(archive, entry, position)));
   }
-  return torchFile(source, "torch zip", { tensors, positions });
+  return torchFile(source, "torch zip", { tensors, positions, checks });
 }
 
 function findPickle({ entries }: ZipArchive, fail: Fail): ZipEntry {

@@ -5,6 +5,7 @@
  * Source: PKWARE's APPNOTE.TXT 6.3.10, section 4.3.
  */
 
+import { crc32 } from "node:zlib";
 import { type WeightsError, weightsError } from "./errors.ts";
 import { quote } from "./pickle-cursor.ts";
 import { type ByteSource, readBytes } from "./source.ts";
@@ -15,6 +16,8 @@ export interface ZipEntry {
   readonly header: number;
   /** Bytes of its contents. */
   readonly size: number;
+  /** CRC-32 of its contents; 0 where torch was told to compute none (`torch.serialization.set_crc32_options`). */
+  readonly crc: number;
 }
 
 export interface ZipArchive {
@@ -35,6 +38,8 @@ const IN_ZIP64 = 0xffffffff;
 const ZIP64_FIELD = 1;
 /** A directory of a million entries; a longer one is refused before it is read. */
 const MOST_DIRECTORY_BYTES = 2 ** 26;
+/** Bytes whose checksum is computed at a time. */
+const CHUNK_BYTES = 2 ** 22;
 
 function broken({ path }: ByteSource, facts: string, expected = "an archive as torch.save writes it"): WeightsError {
   return weightsError(path, { facts, expected, hint: "Copy or download it again" });
@@ -50,6 +55,7 @@ export async function readZip(source: ByteSource): Promise<ZipArchive> {
   const bytes = await readBytes(source, offset, size);
   const view = viewOf(bytes);
   const entries = new Map<string, ZipEntry>();
+  let contents = 0;
   for (let at = 0; at < size; ) {
     if (at + CENTRAL_BYTES > size || view.getUint32(at, true) !== 0x02014b50) {
       throw broken(source, `its directory is damaged at byte ${offset + at}`);
@@ -59,10 +65,13 @@ export async function readZip(source: ByteSource): Promise<ZipArchive> {
     const entry = parseEntry(source, bytes.subarray(at, at + length));
     if (entries.has(entry.name)) throw broken(source, `entry ${quote(entry.name)} stands twice`, "each name once");
     entries.set(entry.name, entry);
+    contents += entry.size;
     at += length;
   }
   if (entries.size !== count)
     throw broken(source, `its directory has ${entries.size} entries, not ${count} as it says`);
+  // also bounds what computing all checksums takes
+  if (contents > offset) throw broken(source, `its entries have ${contents} bytes in ${offset}: some overlap`);
   return { source, entries, end: offset };
 }
 
@@ -112,7 +121,7 @@ function parseEntry(source: ByteSource, record: Uint8Array): ZipEntry {
       throw broken(source, `entry ${quote(name)} is compressed`, "stored entries");
     if (wide[2]) header = values.shift()!;
   }
-  return { name, header, size };
+  return { name, header, size, crc: view.getUint32(16, true) };
 }
 
 function zip64Values(view: DataView, start: number, end: number): number[] {
@@ -133,4 +142,23 @@ export async function locateEntry({ source, end }: ZipArchive, { name, header, s
   const begin = header + LOCAL_BYTES + local.getUint16(26, true) + local.getUint16(28, true);
   if (begin + size > end) throw outside();
   return begin;
+}
+
+/** Throws WeightsError unless the contents of an entry, which begin at `begin`, have its checksum. */
+export async function checkEntry({ source }: ZipArchive, { name, size, crc }: ZipEntry, begin: number): Promise<void> {
+  if (crc === 0) return;
+  const chunk = new Uint8Array(Math.min(size, CHUNK_BYTES));
+  let found = 0;
+  for (let at = 0; at < size; at += chunk.length) {
+    const part = chunk.subarray(0, Math.min(chunk.length, size - at));
+    await source.read(part, begin + at);
+    found = crc32(part, found);
+  }
+  if (found === crc) return;
+  const hex = (value: number) => value.toString(16).padStart(8, "0");
+  throw broken(
+    source,
+    `entry ${quote(name)} is damaged: its checksum is ${hex(found)}`,
+    `${hex(crc)}, as it was written`,
+  );
 }

@@ -2,6 +2,8 @@
 // gone wrong. WebGPU reports errors through an event, long after the call that caused them, and a lost device turns
 // most calls into silent no-ops; both are kept here so that the backend can throw one JavaScript error in time.
 
+import { BackendError, DeviceLostError } from "@guidance/tensor";
+
 /** What runs the kernels. */
 export type DeviceKind = "hardware" | "lavapipe" | "swiftshader" | "browser";
 
@@ -12,6 +14,9 @@ export interface AdapterFacts {
   /** One line that says which faster device is an install away, where one is. */
   readonly hint?: string;
 }
+
+/** Milliseconds within which the reason of a loss is known, once a promise was rejected because of it. */
+const REASON_PATIENCE = 500;
 
 /** An open WebGPU device. It owns the device: close it when done. */
 export class OpenedDevice {
@@ -47,7 +52,7 @@ export class OpenedDevice {
     this.features = new Set(device.features);
     this.subgroupSize = exactSubgroupSize(device, info);
     this.lost = device.lost.then(({ message, reason }) => {
-      this.#lostReason = message || reason || "no reason given";
+      this.#lostReason = message.trim().replace(/\.$/, "") || reason || "no reason given";
       return this.#lostReason;
     });
     device.addEventListener("uncapturederror", (event) => {
@@ -59,6 +64,38 @@ export class OpenedDevice {
   /** Why the device cannot be used any more, or undefined while it can. */
   get lostReason(): string | undefined {
     return this.#closed ? "it was closed" : this.#lostReason;
+  }
+
+  /** Throws where the device was closed, or was lost: then DeviceLostError, with the reason. `what` asked for it. */
+  check(what: string): void {
+    if (this.#closed) throw new BackendError({ what, facts: `${this.description} was closed` });
+    if (this.#lostReason === undefined) return;
+    throw new DeviceLostError({
+      what,
+      facts: `the device was lost (${this.#lostReason}): ${this.description}`,
+      hint: "Its driver gave up or was reset: try again, and if it happens again take a smaller batch or another device",
+    });
+  }
+
+  /**
+   * What a rejected promise of WebGPU means: the device was lost, which is told with the reason as soon as that is known,
+   * or what was reported of the device, or `cause` itself.
+   */
+  async explain(what: string, cause: unknown): Promise<unknown> {
+    if (cause instanceof Error && cause.name === "AbortError") {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const late = new Promise((resolve) => {
+        timer = setTimeout(resolve, REASON_PATIENCE);
+      });
+      await Promise.race([this.lost, late]);
+      clearTimeout(timer);
+    }
+    try {
+      this.check(what);
+    } catch (error) {
+      return error;
+    }
+    return this.takeError() ?? cause;
   }
 
   /**

@@ -60,8 +60,8 @@ export interface Backend {
   free(buffer: DeviceBuffer): void;
   /** Queues a copy of `data` to the start of `buffer`, ordered with runs. */
   write(buffer: DeviceBuffer, data: ArrayBufferView): void;
-  /** The bytes of `buffer` after all work queued before. */
-  read(buffer: DeviceBuffer): Promise<ArrayBuffer>;
+  /** The bytes of `buffer`, or `bytes` of them from `begin` on (multiples of 4), after all work queued before. */
+  read(buffer: DeviceBuffer, begin?: number, bytes?: number): Promise<ArrayBuffer>;
   /** Begins with what `prepare` will need and the buffers do not matter to: shaders compile while the host fills them. */
   begin(plan: Plan): void;
   /** `buffers[i]` holds `plan.buffers[i]`. */

@@ -84,8 +84,8 @@ class CpuBackend implements Backend {
     new Uint8Array((buffer as CpuBuffer).data).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   }
 
-  async read(buffer: DeviceBuffer): Promise<ArrayBuffer> {
-    return (buffer as CpuBuffer).data.slice(0);
+  async read(buffer: DeviceBuffer, begin = 0, bytes = buffer.bytes - begin): Promise<ArrayBuffer> {
+    return (buffer as CpuBuffer).data.slice(begin, begin + bytes);
   }
 
   begin(): void {}

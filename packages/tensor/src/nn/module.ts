@@ -6,7 +6,7 @@ import type { SafetensorsTensor } from "../safetensors.ts";
 import { withLayer } from "../scope.ts";
 import type { Operand, Tensor } from "../tensor.ts";
 import { Variable } from "../variable.ts";
-import { checkStateDict, fromStored, type StateDict, toStored } from "./state-dict.ts";
+import { checkStateDict, fromStored, type StateDict, storedType, toStored } from "./state-dict.ts";
 
 /** Sees a module's inputs and output after each call; a returned value replaces the output. */
 export type ForwardHook = (module: Module<unknown>, inputs: readonly Operand[], output: unknown) => unknown;
@@ -93,7 +93,7 @@ export abstract class Module<Output = Tensor> {
   /** Values of all Variables by torch name, ready for safetensors; integers as I64, as torch has them. */
   async stateDict(): Promise<StateDict> {
     const entries = this.namedVariables().map(
-      async ([name, variable]) => [name, toStored(variable, await variable.read())] as const,
+      async ([name, variable]) => [name, { ...storedType(variable), data: toStored(await variable.read()) }] as const,
     );
     return new Map(await Promise.all(entries));
   }

@@ -6,6 +6,7 @@ import type { DType, TypedArray } from "../dtype.ts";
 import { formatShape, GuidanceError } from "../errors.ts";
 import { floatFromHalf } from "../half.ts";
 import type { SafetensorsTensor } from "../safetensors.ts";
+import type { SafetensorsArray, SafetensorsType } from "../safetensors-header.ts";
 import { sameShape } from "../shape.ts";
 import type { Variable } from "../variable.ts";
 
@@ -22,12 +23,15 @@ const loadable: Readonly<Partial<Record<DType, readonly string[]>>> = {
   u32: ["I64", "U32"],
 };
 
-/** The elements of a Variable as a stored tensor. */
-export function toStored({ dtype, shape: own }: Variable, data: TypedArray): SafetensorsTensor {
-  const shape = [...own];
-  if (dtype !== "f32") return { dtype: "I64", shape, data: BigInt64Array.from([...data].map(BigInt)) };
-  if (data instanceof Float64Array) return { dtype: "F64", shape, data };
-  return { dtype: "F32", shape, data: data as Float32Array<ArrayBuffer> };
+/** As what the elements of a Variable are stored: integers as I64, as torch has them. */
+export function storedType({ dtype, shape, precision }: Variable): SafetensorsType {
+  return { dtype: dtype !== "f32" ? "I64" : precision === "float64" ? "F64" : "F32", shape: [...shape] };
+}
+
+/** Elements of a Variable as they are stored. */
+export function toStored(data: TypedArray): SafetensorsArray {
+  if (data instanceof Float32Array || data instanceof Float64Array) return data;
+  return BigInt64Array.from([...data].map(BigInt));
 }
 
 /** The numbers of a stored tensor. */

@@ -55,6 +55,25 @@ test("a thread that cannot be started is an error of each request", async () => 
   await expect(pool.run(request("b"))).rejects.toThrow("no sharp here");
 });
 
+test("closing keeps the process alive until the threads have ended, also while bytes are read", async () => {
+  const worker = new Worker("setInterval(() => {}, 1000)", { eval: true });
+  vi.mocked(threads.startDecodeThread).mockImplementationOnce(async () => worker);
+  const pool = new DecodePool(1);
+  let failReading = (_error: Error) => {};
+  const read = () => new Promise<never>((_, reject) => (failReading = reject));
+  const refused = expect(pool.run({ ...request("a"), read })).rejects.toThrow("closed");
+  await new Promise(setImmediate);
+  const calls: string[] = [];
+  worker.prependListener("exit", () => calls.push("exit"));
+  vi.spyOn(worker, "ref").mockImplementation(() => void calls.push("ref"));
+  vi.spyOn(worker, "unref").mockImplementation(() => void calls.push("unref"));
+  const closed = pool.close();
+  await refused;
+  failReading(new Error("gone"));
+  await closed;
+  expect(calls[calls.indexOf("exit") - 1]).toBe("ref");
+});
+
 test("requests that are no longer wanted are dropped, and closing fails the rest", async () => {
   const pool = open("setInterval(() => {}, 1000)");
   const controller = new AbortController();

@@ -47,6 +47,7 @@ export class DecodePool {
   readonly #queue: Waiting[] = [];
   #threads: Promise<Thread[]> | undefined;
   #failure: Error | undefined;
+  #closing = false;
   #nextId = 0;
   #users = 0;
 
@@ -86,9 +87,16 @@ export class DecodePool {
 
   /** Ends the threads; requests under way and later ones fail. */
   async close(): Promise<void> {
-    const threads = this.#threads;
+    this.#closing = true;
     this.#fail(new DataError({ what: "decoding threads", facts: "they were closed" }));
-    await Promise.all(((await threads?.catch(() => [])) ?? []).map(({ worker }) => worker.terminate()));
+    const threads = (await this.#threads?.catch(() => [])) ?? [];
+    await Promise.all(
+      threads.map(({ worker }) => {
+        // a process with nothing else to wait for would end before its threads have
+        worker.ref();
+        return worker.terminate();
+      }),
+    );
   }
 
   async #start(): Promise<Thread[]> {
@@ -146,8 +154,8 @@ export class DecodePool {
   }
 
   #remove(thread: Thread, id: number): void {
-    thread.jobs.delete(id);
-    if (thread.jobs.size === 0) thread.worker.unref();
+    // of a thread that is being ended, which must be waited for, the jobs are gone already
+    if (thread.jobs.delete(id) && thread.jobs.size === 0) thread.worker.unref();
   }
 
   #crash(thread: Thread, reason: string): void {
@@ -165,7 +173,7 @@ export class DecodePool {
         for (const { worker, jobs } of threads) {
           for (const { reject } of jobs.values()) reject(this.#failure!);
           jobs.clear();
-          worker.unref();
+          if (!this.#closing) worker.unref();
         }
       },
       () => {},

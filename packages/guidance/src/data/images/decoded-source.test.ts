@@ -125,9 +125,30 @@ test("a bad image that is skipped gives its place to the next good one, is count
   await collect(source.batches({ ...options, shuffle: true, epoch: 1 }));
   expect(reported.sort()).toEqual(["folder/2.jpg", "folder/3.jpg", "folder/5.jpg"]);
   expect(source.badImages).toBe(3);
+  expect([...batch.mask]).toEqual([1, 1, 1, 1, 1, 1]);
   const hopeless = encoded(3, { 0: new Uint8Array(), 1: new Uint8Array(), 2: new Uint8Array() });
   const none = (await open(hopeless, { onBadImage: "skip" })).batches({ ...options, batchSize: 3 });
   await expect(collect(none)).rejects.toThrow("3 in a row, from number 0 on, cannot be used");
+});
+
+test("a bad image that is skipped leaves its place empty where batches are padded, so that none counts twice", async () => {
+  const images = encoded(7, { 2: new Uint8Array(), 3: Uint8Array.of(1), 6: new Uint8Array(3) });
+  const source = await open(images, { onBadImage: "skip" });
+  const options = { batchSize: 4, lastBatch: "pad", shuffle: false } as const;
+  for (let epoch = 0; epoch < 2; epoch++) {
+    const batches = await collect(source.batches(options));
+    expect(batches.map(({ mask }) => [...mask])).toEqual([
+      [1, 1, 0, 0],
+      [1, 1, 0, 0],
+    ]);
+    expect(batches.map(({ labels }) => [...labels])).toEqual([
+      [0, 1, 0, 0],
+      [1, 2, 0, 0],
+    ]);
+    expect(batches.map(({ count }) => count)).toEqual([2, 2]);
+    for (const place of [2, 3]) expect(new Set(imageAt(batches[0], place))).toEqual(new Set([0]));
+  }
+  expect(source.badImages).toBe(3);
 });
 
 test("no more is read than asked for: some batches ahead, and nothing after the loop is left", async () => {

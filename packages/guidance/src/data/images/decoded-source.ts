@@ -29,7 +29,10 @@ export interface DecodedSourceOptions {
   readonly prefetch?: number;
   /** Seed of crops and flips (u32); that of the batches unless given. */
   readonly seed?: number;
-  /** fail, unless given: a bad image throws. skip: the next good image of the split takes its place. */
+  /**
+   * fail, unless given: a bad image throws. skip: the next good image of the split takes its place, or none does where
+   * batches are padded, and its mask is 0.
+   */
   readonly onBadImage?: "skip" | "fail";
   /** Told of each bad image that is skipped, once. */
   readonly onBad?: (error: BadImageError) => void;
@@ -170,21 +173,19 @@ async function readBatch(
   const count = Math.min(batchSize, labels.length - first);
   const length = lastBatch === "pad" ? batchSize : count;
   const size = 3 * reader.size * reader.size;
-  const batch = {
-    index,
-    images: new Uint8Array(length * size),
-    labels: new Int32Array(length),
-    mask: new Float32Array(length).fill(1, 0, count),
-    count,
-  };
+  const images = new Uint8Array(length * size);
+  const labelled = new Int32Array(length);
+  const mask = new Float32Array(length);
   const places = Array.from({ length: count }, async (_, place) => {
     const wanted = order ? order[first + place] : first + place;
-    const { image, index: chosen } = await reader.read(wanted, options, signal);
-    batch.images.set(image, place * size);
-    batch.labels[place] = labels[chosen];
+    const found = await reader.read(wanted, { ...options, replace: lastBatch !== "pad" }, signal);
+    if (!found) return;
+    images.set(found.image, place * size);
+    labelled[place] = labels[found.index];
+    mask[place] = 1;
   });
   // The first failure in the order of the batch, so that the same one is named each time.
   const failed = (await Promise.allSettled(places)).find((result) => result.status === "rejected");
   if (failed) throw failed.reason;
-  return batch;
+  return { index, images, labels: labelled, mask, count: mask.reduce((sum, real) => sum + real, 0) };
 }

@@ -40,15 +40,19 @@ export class ImageReader {
     return this.#options.transform.size;
   }
 
-  /** Image `wanted`, or the first good one after it in the split where bad ones are skipped, and which one it is. */
+  /**
+   * Image `wanted`. Where bad ones are skipped and it is one: the first good one after it in the split, and which one it is,
+   * or undefined where none is to `replace` it.
+   */
   async read(
     wanted: number,
-    { seed = 0, epoch = 0 }: Pick<BatchOptions, "seed" | "epoch">,
+    { seed = 0, epoch = 0, replace }: Pick<BatchOptions, "seed" | "epoch"> & { readonly replace: boolean },
     signal: AbortSignal,
-  ): Promise<{ image: Uint8Array; index: number }> {
+  ): Promise<{ image: Uint8Array; index: number } | undefined> {
     const { transform, onBadImage, seed: cropSeed = seed } = this.#options;
     const { count } = this.encoded;
     for (let tried = 0; tried < Math.min(count, MOST_BAD_IN_A_ROW); tried++) {
+      if (tried > 0 && !replace) return undefined;
       const index = (wanted + tried) % count;
       if (this.#bad.has(index)) continue;
       const key = { seed: cropSeed, epoch, image: index };

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { epochOrder, groupedPermutation } from "./order.ts";
+import { epochOrder, groupedPermutation, WINDOW_IMAGES } from "./order.ts";
 
 const groups = fc.array(fc.nat(12), { minLength: 1, maxLength: 40 });
 const numbers = fc.record({ seed: fc.nat(2 ** 32 - 1), epoch: fc.nat(50), window: fc.integer({ min: 1, max: 60 }) });
@@ -44,4 +44,17 @@ test("an order is made only where it is asked for", () => {
   expect(epochOrder({ count: 5 }, { shuffle: false })).toBeUndefined();
   expect(epochOrder({ count: 5 }, { shuffle: true })).toHaveLength(5);
   expect(epochOrder({ count: 5, groups: [2, 3] }, { shuffle: true })).toHaveLength(5);
+});
+
+test("images that fit into one window come in the order they have without groups; more come window by window", () => {
+  const order = { shuffle: true, seed: 3, epoch: 2 } as const;
+  for (const [group, isAlike] of [
+    [WINDOW_IMAGES / 2, true],
+    [WINDOW_IMAGES / 2 + 1, false],
+  ] as const) {
+    const [count, groups] = [2 * group, [group, group]];
+    const [grouped, plain] = [epochOrder({ count, groups }, order), epochOrder({ count }, order)];
+    expect(grouped?.every((image, place) => image === plain?.[place])).toBe(isAlike);
+    expect(grouped?.slice().sort()).toEqual(plain?.slice().sort());
+  }
 });

@@ -47,5 +47,7 @@ export function epochOrder(
   { shuffle, seed = 0, epoch = 0 }: { readonly shuffle: boolean; readonly seed?: number; readonly epoch?: number },
 ): Uint32Array | undefined {
   if (!shuffle) return undefined;
-  return groups ? groupedPermutation(groups, seed, epoch) : permutation(count, seed, epoch);
+  // what fits into one window is kept in memory as a whole: its order is that of the same images in files of their own
+  const inWindows = groups !== undefined && count > WINDOW_IMAGES;
+  return inWindows ? groupedPermutation(groups, seed, epoch) : permutation(count, seed, epoch);
 }
