@@ -299,7 +299,7 @@ test("a transform is found by the threads that decode, by predict too", async ()
   const trained = await guidance(`train ${sizes} ${own} --no-baseline`.split(" "), { cwd: folder });
   expect(trained.stdout, trained.output).toMatch(/^guided +2\/2 +loss/m);
   const run = runFolder(trained.stdout);
-  const predicted = await guidance(["predict", run, join(photographs, "colour.jpg"), "--device", "cpu"], {
+  const predicted = await guidance(["predict", "--run", run, join(photographs, "colour.jpg"), "--device", "cpu"], {
     cwd: folder,
   });
   expect(predicted.status, predicted.output).toBe(0);

@@ -42,7 +42,7 @@ describe.concurrent("plugins", () => {
     expect(scored.stdout, scored.output).toContain("12 images");
   });
 
-  test("a similarity trains and compares", async () => {
+  test("a similarity trains", async () => {
     const cwd = fresh();
     const own = ["--plugin", plugin("custom-similarity/similarity.ts"), "--similarity", "cosine-alignment"];
     expect(readme("custom-similarity")).toContain("similarity.ts --similarity cosine-alignment");
@@ -51,6 +51,15 @@ describe.concurrent("plugins", () => {
     const similarity = Number(/^guided +4\/4 .* similarity ([\d.]+)/m.exec(stdout)?.[1]);
     expect(similarity).toBeGreaterThan(0);
     expect(similarity).toBeLessThan(1);
+  });
+
+  test("a similarity compares", async () => {
+    const own = ["--plugin", plugin("custom-similarity/similarity.ts"), "--similarity", "cosine-alignment"];
+    const sizes = "--device cpu --dataset synthetic --synthetic-height 8 --synthetic-width 8 --layers 4 --width 6";
+    const args = `compare deep-fcn deep-fcn ${sizes} --samples 16 --batch 16 --first-width 6`.split(" ");
+    const { stdout, status, output } = await guidance([...args, ...own], { cwd: fresh() });
+    expect(status, output).toBe(0);
+    expect(stdout).toContain("cosine-alignment");
   });
 });
 

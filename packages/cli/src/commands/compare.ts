@@ -5,7 +5,7 @@ import {
   comparisonNames,
   type Estimator,
   estimators,
-  loadDataset,
+  loadConfigData,
   measureOf,
   type SourceSplits,
   type TrainConfig,
@@ -49,6 +49,8 @@ const fields: readonly ConfigField[] = [
   "synthetic.validation",
   "synthetic.test",
   "images.size",
+  "images.trainTransform",
+  "images.transform",
   "images.workers",
   "images.onBad",
   "classes",
@@ -110,7 +112,7 @@ async function compare(specs: readonly [string, string], options: Options, comma
   for (const each of compared) if (each.kind === "run") await importPlugins(each.run.plugins);
 
   const output = new Output(options);
-  const splits = await loadData(config, (line) => output.line(line));
+  const splits = await loadConfigData(config, (line) => output.line(line));
   const { backend, hint } = await open(options).catch(async (error: unknown) => {
     await closeSplits(splits);
     throw error;
@@ -170,15 +172,4 @@ function withDataOfRun(config: TrainConfig, compared: readonly Compared[], comma
   if (named || !run) return config;
   const { dataset, dataFolder, synthetic, images, classes } = run.config;
   return { ...config, dataset, dataFolder, synthetic, images, classes };
-}
-
-function loadData(config: TrainConfig, say: (line: string) => void): Promise<SourceSplits> {
-  const { dataset, dataFolder, synthetic, seed } = config;
-  const { size, workers, onBad } = config.images;
-  return loadDataset(dataset, {
-    images: { size, ...(workers === null ? {} : { workers }), onBadImage: onBad, seed },
-    say,
-    ...(dataFolder === null ? {} : { folder: dataFolder }),
-    ...(synthetic === null ? {} : { synthetic }),
-  });
 }

@@ -28,7 +28,7 @@ import { hashPlugins, importPlugins } from "../plugins.ts";
 import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
 import { recordingObserver, showPlan } from "../report/progress.ts";
 import { caveats, resultTable, sparklines } from "../report/summary.ts";
-import { lastAdapter, readRun, recordResume, type StoredRun, writeRun } from "./run.ts";
+import { lastAdapter, pluginsChanged, readRun, recordResume, type StoredRun, writeRun } from "./run.ts";
 
 interface TrainOptions extends DeviceOptions, OutputOptions, SetupOptions {
   readonly name?: string;
@@ -154,6 +154,9 @@ async function noteResume(folder: string, opened: Awaited<ReturnType<typeof open
   const before = await lastAdapter(folder);
   if (before !== opened.backend.name) {
     screen.line(`note: the run was on ${before} before; from here on its numbers are not those it would have had`);
+  }
+  if (await pluginsChanged(folder)) {
+    screen.line("note: the code of the plugins has changed; from here on the numbers are not those it would have had");
   }
   await recordResume(folder, opened);
 }

@@ -14,20 +14,7 @@ import type { TrainConfig } from "./config.ts";
 /** The data a configuration names, once all of it is known to fit together; `say` is told what a user should know of them. */
 export async function loadExperimentData(config: TrainConfig, say?: (line: string) => void): Promise<SourceSplits> {
   checkNames(config);
-  const { size, workers, onBad, trainTransform, transform } = config.images;
-  const splits = await loadDataset(config.dataset, {
-    images: {
-      size,
-      trainTransform,
-      transform,
-      ...(workers === null ? {} : { workers }),
-      onBadImage: onBad,
-      seed: config.seed,
-    },
-    ...(say ? { say } : {}),
-    ...(config.dataFolder === null ? {} : { folder: config.dataFolder }),
-    ...(config.synthetic === null ? {} : { synthetic: config.synthetic }),
-  });
+  const splits = await loadConfigData(config, say);
   try {
     checkExperiment(config, splits);
   } catch (error) {
@@ -35,6 +22,25 @@ export async function loadExperimentData(config: TrainConfig, say?: (line: strin
     throw error;
   }
   return splits;
+}
+
+/** The data a configuration names, whatever networks they are for. */
+export function loadConfigData(config: TrainConfig, say?: (line: string) => void): Promise<SourceSplits> {
+  const { dataset, dataFolder, synthetic, seed } = config;
+  const { size, workers, onBad, trainTransform, transform } = config.images;
+  return loadDataset(dataset, {
+    images: {
+      size,
+      trainTransform,
+      transform,
+      ...(workers === null ? {} : { workers }),
+      onBadImage: onBad,
+      seed,
+    },
+    ...(say ? { say } : {}),
+    ...(dataFolder === null ? {} : { folder: dataFolder }),
+    ...(synthetic === null ? {} : { synthetic }),
+  });
 }
 
 function checkNames(config: TrainConfig): void {
