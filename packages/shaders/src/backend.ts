@@ -112,7 +112,7 @@ export class WebGpuBackend implements Backend {
       device.queue.submit([encoder.finish()]);
       this.counters.submits += 1;
       await waitQuietly(staging.gpu.mapAsync(mapMode.read));
-      return staging.gpu.getMappedRange().slice(0);
+      return staging.gpu.getMappedRange().slice(0, bytes);
     } catch (cause) {
       throw await this.opened.explain("read", cause);
     } finally {
