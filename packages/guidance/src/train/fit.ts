@@ -315,6 +315,7 @@ class Loop {
 
   /** Where what is to be saved is not finite the run ends, and the checkpoint before it stands. */
   async #checkTensors(): Promise<void> {
+    this.#doing = `saving after step ${this.#progress.step}`;
     const broken = await brokenTensors(this.#options.task);
     if (broken.length === 0) return;
     const facts = `the loss was finite, and its update left values that are not in ${listNames(broken)}`;
@@ -322,7 +323,6 @@ class Loop {
   }
 
   async #save(names: readonly string[]): Promise<void> {
-    this.#doing = `saving after step ${this.#progress.step}`;
     this.#options.observer?.saving?.();
     await this.#checkpoints?.save(names, this.#progress);
   }
