@@ -14,6 +14,7 @@ import { addSchema } from "./commands/schema.ts";
 import { addSummary } from "./commands/summary.ts";
 import { addTrain } from "./commands/train.ts";
 import { addTune } from "./commands/tune.ts";
+import { addUi } from "./commands/ui.ts";
 
 /** The whole command line, ready to parse. */
 export function buildProgram(): Command {
@@ -24,6 +25,7 @@ export function buildProgram(): Command {
     // commander breaks its messages into lines; one is enough
     .configureOutput({ outputError: (text, write) => write(`${text.trim().replace(/\s*\n\s*/g, " ")}\n`) });
   addTrain(program);
+  addUi(program);
   addEval(program);
   addFetch(program);
   addImport(program);
