@@ -1,1 +1,2 @@
 export { buildProgram } from "./program.ts";
+export { serveUi, type Ui } from "./ui/server/server.ts";

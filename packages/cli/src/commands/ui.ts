@@ -1,4 +1,5 @@
 /** `guidance ui`: the dashboard of the runs in a folder, in the browser. */
+import { constants, setPriority } from "node:os";
 import { type Command, InvalidArgumentError } from "commander";
 import { describeError } from "../errors.ts";
 import type { UiNews } from "../ui/launch.ts";
@@ -64,10 +65,18 @@ async function serveTraining(folder: string, options: UiCommandOptions): Promise
   try {
     const served = await serveUi(folder, options);
     await tell({ url: served.url });
+    yieldToTraining();
     await ended;
     await served.close();
   } catch (error) {
     await tell({ error: describeError(error) });
     if (process.connected) process.disconnect();
   }
+}
+
+/** Once it serves, training goes first, where the system lets us say so: until then nobody could look. */
+function yieldToTraining(): void {
+  try {
+    setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {}
 }

@@ -1,9 +1,7 @@
 /**
- * The dashboard of a run that is being trained: a process of its own, of the lowest priority, that reads what the run
- * writes. Training waits for nothing of it, and goes on as it is where it cannot start, or ends.
+ * The dashboard of a run that is being trained: a process of its own that reads what the run writes. Training waits for nothing of it, and goes on as it is where it cannot start, or ends.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { constants, setPriority } from "node:os";
 import { fileURLToPath } from "node:url";
 
 /** Milliseconds that it has to tell its pages how the run ended. */
@@ -24,17 +22,9 @@ export function launchUi(args: readonly string[], hear: (news: UiNews) => void):
   });
   child.on("error", (error) => hear({ error: error.message }));
   child.on("message", (news) => hear(news as UiNews));
-  yieldTo(child);
   child.unref();
   child.channel?.unref();
   return { close: () => end(child) };
-}
-
-/** Training goes first, where the system lets us say so. */
-function yieldTo({ pid }: ChildProcess): void {
-  try {
-    if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_LOW);
-  } catch {}
 }
 
 function end(child: ChildProcess): Promise<void> {

@@ -34,7 +34,6 @@ const plotted: readonly Plotted[] = [
     of: ({ series }) => ({ data: series.similarity, row: 0 }),
   },
   { title: "Loss", note: "cross-entropy + alpha x dissimilarity", format: short, of: step("loss") },
-  { title: "Validation loss", note: "cross-entropy", format: short, of: validation("loss") },
   { title: "Learning rate", note: "", format: short, of: step("learningRate") },
   { title: "Images per second", note: "waiting for data included", format: short, of: step("imagesPerSecond") },
 ];
@@ -66,7 +65,7 @@ export class Panels {
   #showMaps({ state, ids }: View, style: ChartStyle): void {
     const maps = new Map<string, LayerMap>();
     for (const id of ids) {
-      const label = ids.length > 1 ? `, ${id}` : "";
+      const label = ids.length > 1 ? `, ${shortened(id)}` : "";
       const every = state.details.get(id)?.config.inspectEvery ?? "null";
       const pending =
         every === "null" ? "Train with --inspect-every 100 to see them" : "They come with the first inspection";
