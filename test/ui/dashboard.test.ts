@@ -128,6 +128,7 @@ describe.skipIf(!browser)("runs of a folder", () => {
     expect(await page.locator(".readout").first().textContent()).toMatch(/^1: layer 1, step \d+: 0\.\d+$/);
 
     await page.setViewportSize(PHONE);
+    await page.evaluate(() => window.scrollTo(0, 0));
     await page.evaluate(() => new Promise(requestAnimationFrame));
     expect(await overflow(page)).toBeLessThanOrEqual(0);
     await shoot(page, "phone");

@@ -1,5 +1,5 @@
 /**
- * Tells every page what is new, about once a second, over server-sent events. Each message says all that changed since
+ * Tells every page what is new, every two seconds, over server-sent events. Each message says all that changed since
  * the one before that the page got, so one that reads slowly is sent fewer and larger ones and never makes the server's
  * memory grow, and one that comes back names the last message it got (Last-Event-ID) and misses nothing.
  */
@@ -8,10 +8,10 @@ import type { ServerResponse } from "node:http";
 import type { Update } from "../protocol.ts";
 import type { Runs } from "./runs.ts";
 
-/** Milliseconds between looks at the files. */
-const INTERVAL = 1000;
+/** Milliseconds between looks at the files: drawing takes a page 20 ms of a core each time, which training may want. */
+const INTERVAL = 2000;
 /** The list of runs changes less often. */
-const LIST_EVERY = 3;
+const LIST_EVERY = 2;
 /** After so many milliseconds without news a page is told that the server is there. */
 const HEARTBEAT = 15_000;
 /** A page that has read nothing for so long is gone. */
