@@ -35,6 +35,7 @@ describe("imports", () => {
     ["test/a/b.ts", "../../vitest.config.ts"],
     ["test/a/b.ts", "@guidance/shaders"],
     ["bench/src/a.ts", "@guidance/guidance"],
+    ["examples/a/b.ts", "@guidance/shaders"],
   ])("lets %s import %s", (path, specifier) => {
     const text = `export * from "${specifier}";\nimport { x } from "${specifier}";\nawait import("${specifier}");`;
     expect(lint("imports", { [path]: text })).toEqual({ status: 0, stderr: "" });
@@ -48,6 +49,8 @@ describe("imports", () => {
     ["packages/cli/src/a.ts", "../../tensor/src/index.ts", "reaches into tensor"],
     ["test/a.ts", "../packages/tensor/src/index.ts", "reaches into tensor"],
     ["bench/src/a.ts", "@guidance/cli", "bench may import tensor, shaders, guidance, not cli"],
+    ["examples/a/b.ts", "@guidance/cli", "examples may import tensor, shaders, guidance, not cli"],
+    ["examples/a/b.ts", "../../packages/guidance/src/index.ts", "reaches into guidance"],
     ["bench/peers/a.mjs", "../../packages/tensor/src/index.ts", "reaches into tensor"],
     ["packages/cli/src/a.ts", "@guidance/cli", "use a relative path"],
   ])("stops %s importing %s", (path, specifier, reason) => {

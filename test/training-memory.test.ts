@@ -60,7 +60,7 @@ const imageConfig = (): TrainConfig => {
     ...config,
     dataset: "folder",
     dataFolder: folder,
-    images: { size: 8, workers: 2, onBad: "skip" },
+    images: { ...defaultConfig.images, size: 8, workers: 2, onBad: "skip" },
     batchSize: 4,
     student: { ...config.student, layers: 2 },
     guide: { ...config.guide, steps: 0, baseWidth: 1 },

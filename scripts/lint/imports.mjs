@@ -14,14 +14,15 @@ const allowed = {
   guidance: ["tensor"],
   cli: ["tensor", "shaders", "guidance"],
   bench: ["tensor", "shaders", "guidance"],
+  examples: ["tensor", "shaders", "guidance"],
   test: ["tensor", "shaders", "guidance", "cli"],
 };
 
 /** `import ... from "x"`, `export ... from "x"`, `import "x"`, `import("x")`. */
 const specifiers = /\b(?:from|import)\s*\(?\s*["']([^"']+)["']/g;
 
-/** The package a path lies in: the folder under packages/, bench or test; undefined elsewhere. */
-const packageOf = (path) => /^(?:packages\/([^/]+)|(bench|test))\//.exec(path)?.slice(1).find(Boolean);
+/** The package a path lies in: the folder under packages/, bench, examples or test; undefined elsewhere. */
+const packageOf = (path) => /^(?:packages\/([^/]+)|(bench|examples|test))\//.exec(path)?.slice(1).find(Boolean);
 
 /** What is wrong with one import, or undefined. */
 function fault({ path, isTest }, specifier) {

@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-const folders = ["packages", "bench", "test", "scripts"];
+const folders = ["packages", "bench", "examples", "test", "scripts"];
 const source = /\.(ts|mts|mjs|js|wgsl)$/;
 const foreign = /(^|\/)(node_modules|dist|fixtures|\.[^/]+)\//;
 

@@ -170,3 +170,26 @@ test("a plugin's student and similarity are trained, scored, and named where the
     /^error: linear in "student\.second": x is \[16, 8\], weight is \[8, 9\]\. .* at .*mine\.ts:17:\d+\n$/,
   );
 });
+
+test("for machines, standard output is JSON lines alone: each event, and the result last", async () => {
+  const cwd = fresh();
+  const args = ["--json", "--inspect-every", "2", "--guide-steps", "0", "--no-baseline"];
+  const { stdout, stderr, status } = await guidance(["train", ...tiny, ...args], { cwd });
+  expect(status).toBe(0);
+  expect(stderr).toContain("adapter cpu float32\n");
+  const lines = stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  const kinds = (kind: string) => lines.filter((line) => line.kind === kind).map(({ step }) => step);
+  expect(kinds("step")).toEqual([1, 2, 3, 4]);
+  expect(kinds("validation")).toEqual([3, 4]);
+  expect(kinds("inspection")).toEqual([1, 2, 4]);
+  expect(lines.at(-1)).toMatchObject({ kind: "result", arms: [{ arm: "guided", steps: 4 }] });
+  const quiet = await guidance(["eval", lines.at(-1).folder, "--quiet", "--device", "cpu"], { cwd });
+  expect(quiet.stdout.trimEnd().split("\n")).toEqual([
+    expect.stringMatching(/loss +top-1 +top-5$/),
+    expect.any(String),
+  ]);
+  expect(quiet.stderr).toBe("");
+});

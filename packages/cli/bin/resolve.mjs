@@ -2,7 +2,7 @@
 // command runs on, whose registries it adds to, so these names are always looked up from here. And a plugin's TypeScript
 // is a module with imports, also where no package.json nearby says so.
 //
-// Hooks of Node's module loader, registered by guidance.mjs.
+// Hooks of Node's module loader, registered by hooks.mjs.
 
 const here = import.meta.url;
 const source = /^file:(?!.*\/node_modules\/).*\.ts$/;

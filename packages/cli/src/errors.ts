@@ -26,8 +26,13 @@ export const isDebug = (): boolean => process.argv.includes("--debug");
 export function reportError(error: unknown, debug: boolean): number {
   if (error instanceof SilentFailure) return 1;
   if (error instanceof Stopped) return error.status;
-  console.error(debug && error instanceof Error ? error.stack : `error: ${describeError(error)}`);
+  console.error(debug && error instanceof Error ? stacksOf(error) : `error: ${describeError(error)}`);
   return error instanceof InterruptedError ? signalStatus.SIGINT : 1;
+}
+
+/** The stack of an error, and of those that led to it. */
+function stacksOf({ stack = "", cause }: Error): string {
+  return cause instanceof Error ? `${stack}\ncaused by ${stacksOf(cause)}` : stack;
 }
 
 /** The message of an error on one line. */

@@ -94,6 +94,11 @@ const rows: { readonly [Field in ConfigField]: Row } = {
   "synthetic.validation": integer("--synthetic-validation <n>", "how many to validate on"),
   "synthetic.test": integer("--synthetic-test <n>", "how many to test on"),
   "images.size": integer("--image-size <n>", "height and width that images of --data are cropped to"),
+  "images.trainTransform": text(
+    "--train-transform <name>",
+    "how they are varied for training: random-resized-crop, or one of a plugin",
+  ),
+  "images.transform": text("--transform <name>", "how they are seen otherwise: center-crop, or one of a plugin"),
   "images.workers": integerOr("--workers <n>", "threads that decode them, or auto: all cores but one", "auto"),
   "images.onBad": choice("--on-bad-image <how>", "what becomes of one that cannot be decoded", ["skip", "fail"]),
   classes: integerOr("--classes <n>", "outputs of both networks, or data for the classes there are", "data"),
@@ -188,7 +193,10 @@ export function addSetupOptions(command: Command): Command {
         .default([], "none"),
     )
     .addOption(
-      new Option("--plugin <file>", "module that registers students, guides, similarities, data sets; repeatable")
+      new Option(
+        "--plugin <file>",
+        "module that registers students, guides, similarities, data sets, transforms; repeatable",
+      )
         .argParser(collect)
         .default([], "none"),
     );

@@ -1,4 +1,5 @@
 /** Arguments: what they set, and what is refused in one line before anything is opened or written. */
+import { execFileSync } from "node:child_process";
 import { resolve } from "node:path";
 import { checkConfig, defaultConfig, notebookConfig, type TrainConfig } from "@guidance/guidance";
 import { Command } from "commander";
@@ -133,7 +134,7 @@ test.each([
 test.each([
   [["deep-fnc", "resnet18"], /no network and no folder "deep-fnc".*Perhaps you meant "deep-fcn"/],
   [["deep-fcn"], "missing required argument 'modelB'"],
-  [["deep-fcn", "."], /cannot read "config\.json".*Expected the folder of a run/],
+  [["deep-fcn", "."], /cannot read "config\.json".*Expected a file of a run/],
   [["deep-fcn", "resnet18", "--similarity", "rbf"], /no similarity "rbf".*Perhaps you meant "rbf-cka"/],
   [["deep-fcn", "resnet18", "--similarity", "rsa", "--estimator", "minibatch"], 'no minibatch estimate of "rsa"'],
   [["deep-fcn", "resnet18", "--estimator", "batches"], "Expected one of full, minibatch."],
@@ -174,4 +175,41 @@ test("help says what every option does, and its default", () => {
   ]) {
     expect(help).toContain(text);
   }
+});
+
+/** What `--help` of a command prints. */
+function helpOf(command: Command): string {
+  let text = "";
+  command.configureOutput({ writeOut: (part) => (text += part) }).outputHelp();
+  return text;
+}
+
+test("every command's help has examples, which are of that command and take its options", () => {
+  const program = buildProgram();
+  expect(helpOf(program)).toMatch(/Exit status: 0 done, 1 an error.*130 and 143/s);
+  for (const command of program.commands) {
+    const examples = helpOf(command).split("Examples:\n")[1] ?? "";
+    const lines = examples.split("\n").filter((line) => line.startsWith("  guidance "));
+    expect(lines.length, command.name()).toBeGreaterThan(0);
+    for (const line of lines) {
+      expect(line).toMatch(new RegExp(`^  guidance ${command.name()}( |$)`));
+      for (const flag of line.match(/--[a-z-]+/g) ?? [])
+        expect(
+          command.options.map(({ long }) => long),
+          line,
+        ).toContain(flag);
+    }
+  }
+});
+
+test("shells get every command with its options", async () => {
+  const scripts: string[] = [];
+  vi.spyOn(console, "log").mockImplementation((text) => scripts.push(text));
+  for (const shell of ["bash", "zsh", "fish"]) await buildProgram().parseAsync(["completion", shell], { from: "user" });
+  for (const script of scripts) {
+    for (const word of ["train", "compare", "accumulate", "checkpoint"]) expect(script).toContain(word);
+  }
+  const ask = `COMP_WORDS=(guidance train --accu); COMP_CWORD=2; _guidance; echo "\${COMPREPLY[@]}"`;
+  expect(execFileSync("bash", ["-c", `${scripts[0]}\n${ask}`]).toString()).toBe("--accumulate\n");
+  expect(await refusal("completion", "tcsh")).toMatch(/the shell is "tcsh"\. Expected one of bash, zsh, fish/);
 });

@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { addBench } from "./commands/bench.ts";
 import { addCompare } from "./commands/compare.ts";
+import { addCompletion } from "./commands/completion.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addEval } from "./commands/eval.ts";
 import { addExport } from "./commands/export.ts";
@@ -16,6 +17,18 @@ import { addSchema } from "./commands/schema.ts";
 import { addSummary } from "./commands/summary.ts";
 import { addTrain } from "./commands/train.ts";
 import { addTune } from "./commands/tune.ts";
+import { addUi } from "./commands/ui.ts";
+
+/** What stands below the list of commands. */
+const HELP = `
+Examples:
+  guidance train                       the demonstration: a student of 50 layers on MNIST, with guide and without
+  guidance plan --preset notebook      what the notebook's run takes on this device
+  guidance doctor                      whether this machine's kernels are right
+  guidance <command> --help            all options of a command, and more examples
+
+Exit status: 0 done, 1 an error (one line on standard error; --debug adds the stack), 130 and 143 stopped by SIGINT and
+SIGTERM, with what was trained saved. Environment: GUIDANCE_DEVICE, HF_TOKEN, NO_COLOR.`;
 
 /** The whole command line, ready to parse. */
 export function buildProgram(): Command {
@@ -26,6 +39,7 @@ export function buildProgram(): Command {
     // commander breaks its messages into lines; one is enough
     .configureOutput({ outputError: (text, write) => write(`${text.trim().replace(/\s*\n\s*/g, " ")}\n`) });
   addTrain(program);
+  addUi(program);
   addEval(program);
   addFetch(program);
   addImport(program);
@@ -41,5 +55,7 @@ export function buildProgram(): Command {
   addBench(program);
   addSchema(program);
   addDoctor(program);
+  addCompletion(program);
+  program.addHelpText("after", HELP);
   return program;
 }

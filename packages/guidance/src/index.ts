@@ -16,8 +16,16 @@ export * from "./data/images/hub.ts";
 export * from "./data/images/image-folder.ts";
 export * from "./data/images/open.ts";
 export * from "./data/images/parquet-images.ts";
+export type { DrawKey } from "./data/images/random-crop.ts";
+export type { Pixels } from "./data/images/resize.ts";
 export * from "./data/images/tar-images.ts";
 export * from "./data/images/transform.ts";
+export {
+  type PixelTransform,
+  type TransformRequest,
+  threadModules,
+  transforms,
+} from "./data/images/transforms.ts";
 export * from "./data/memory-source.ts";
 export * from "./data/mnist.ts";
 export * from "./data/registry.ts";

@@ -1,31 +1,59 @@
-/** Things by name (students, guides, similarities, data sets), so that a configuration or the command line can say which. */
+/**
+ * Things by name (students, guides, similarities, data sets, transforms), so that a configuration or the command line can
+ * say which. Each is a function: it makes or computes what it is the name of.
+ */
 import { ValueError } from "@guidance/tensor";
 import { nearestName } from "./nearest.ts";
+import { describeValue } from "./own-code.ts";
 
-export class Registry<T> {
+// biome-ignore lint/suspicious/noExplicitAny: functions of any signature
+export class Registry<T extends (...args: any[]) => unknown> {
   readonly #kind: string;
   readonly #entries: Map<string, T>;
+  readonly #signature: string;
 
-  /** `kind` is what messages call an entry, e.g. "similarity". */
-  constructor(kind: string, entries: Readonly<Record<string, T>>) {
+  /** `kind` is what messages call an entry, e.g. "similarity"; `signature` what an entry is, e.g. "(x, y) => Tensor". */
+  constructor(kind: string, entries: Readonly<Record<string, T>>, signature: string) {
     this.#kind = kind;
     this.#entries = new Map(Object.entries(entries));
+    this.#signature = signature;
   }
 
   get names(): string[] {
     return [...this.#entries.keys()];
   }
 
-  /** Adds an entry; throws ValueError where the name is taken. */
+  /** Whether `name` is taken. */
+  has(name: string): boolean {
+    return this.#entries.has(name);
+  }
+
+  /** Adds an entry; throws ValueError where the name is taken, or the entry is no function. */
   register(name: string, entry: T): void {
-    if (this.#entries.has(name)) {
+    const what = `register ${this.#kind}`;
+    if (typeof name !== "string" || name === "") {
       throw new ValueError({
-        what: `register ${this.#kind}`,
-        facts: `the name "${name}" is taken`,
-        expected: `a name other than ${this.names.join(", ")}`,
+        what,
+        facts: `its name is ${describeValue(name)}`,
+        expected: `register(name, ${this.#signature})`,
       });
     }
-    this.#entries.set(name, entry);
+    if (typeof entry !== "function") {
+      throw new ValueError({
+        what,
+        facts: `"${name}" is ${describeValue(entry)}`,
+        expected: `a function ${this.#signature}`,
+      });
+    }
+    if (!this.has(name)) {
+      this.#entries.set(name, entry);
+      return;
+    }
+    throw new ValueError({
+      what,
+      facts: `the name "${name}" is taken`,
+      expected: `a name other than ${this.names.join(", ")}`,
+    });
   }
 
   /** The entry called `name`; throws ValueError listing the names there are, and the nearest. */

@@ -112,7 +112,7 @@ export class WebGpuBackend implements Backend {
       device.queue.submit([encoder.finish()]);
       this.counters.submits += 1;
       await waitQuietly(staging.gpu.mapAsync(mapMode.read));
-      return staging.gpu.getMappedRange().slice(0);
+      return staging.gpu.getMappedRange().slice(0, bytes);
     } catch (cause) {
       throw await this.opened.explain("read", cause);
     } finally {
@@ -144,7 +144,7 @@ export class WebGpuBackend implements Backend {
   }
 
   /** Times the alternatives of every kernel of a plan that has some; `announce` is told each as it is found. */
-  async tune(plan: Plan, announce?: (tuned: TunedKernel) => void): Promise<TunedKernel[]> {
+  async tune(plan: Plan, announce?: (tuned: TunedKernel, done: number, total: number) => void): Promise<TunedKernel[]> {
     this.#check("tune");
     return tunePlan(plan, this.traits, this.#context, announce);
   }

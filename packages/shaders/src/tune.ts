@@ -42,7 +42,7 @@ export async function tunePlan(
   plan: Plan,
   traits: DeviceTraits,
   context: ProgramContext,
-  announce: (tuned: TunedKernel) => void = () => {},
+  announce: (tuned: TunedKernel, done: number, total: number) => void = () => {},
 ): Promise<TunedKernel[]> {
   const { choices: _choices, ...own } = traits;
   const kernels = new Map<string, { kernel: Kernel; count: number }>();
@@ -57,7 +57,7 @@ export async function tunePlan(
   for (const [key, { kernel, count }] of kernels) {
     const found = await tuneKernel(kernel, own, context);
     tuned.push({ key, count, ...found });
-    announce(tuned[tuned.length - 1]);
+    announce(tuned[tuned.length - 1], tuned.length, kernels.size);
   }
   return tuned;
 }

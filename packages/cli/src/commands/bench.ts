@@ -5,10 +5,12 @@
 import { formatBytes, ValueError } from "@guidance/tensor";
 import { type Command, InvalidArgumentError } from "commander";
 import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
-import { kindsText } from "../report/profile.ts";
+import { addExamples } from "../examples.ts";
+import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
+import { kindsText, programJson } from "../report/profile.ts";
 import { planNotebookStep } from "./step.ts";
 
-interface BenchOptions extends DeviceOptions {
+interface BenchOptions extends DeviceOptions, OutputOptions {
   readonly full?: boolean;
   readonly batch: number;
   readonly rounds: number;
@@ -27,8 +29,8 @@ export function addBench(program: Command): void {
     .option("--full", "DeepFCN 150528-2048-1024x47-1000 under ResNet-18, 224 x 224 images")
     .option("--batch <n>", "images in a batch, at least 2", parseCount, 256)
     .option("--rounds <n>", "runs of which the median counts", parseCount, 3);
-  addDeviceOptions(command);
-  command.option("--debug", "show stacks of errors");
+  addOutputOptions(addDeviceOptions(command), "print the times of all kernels as JSON");
+  addExamples(command, [["--full --batch 4", "what fits a machine with 8 GB"]]);
   command.action(bench);
 }
 
@@ -50,20 +52,22 @@ async function bench(options: BenchOptions): Promise<void> {
         expected: "a WebGPU device",
       });
     }
+    const output = new Output(options);
     const started = performance.now();
     const plan = await planNotebookStep(webgpu, options.batch);
     const { memory, flops, calls } = plan;
-    console.log(`adapter ${webgpu.name}`);
-    console.log(
+    output.line(`adapter ${webgpu.name}`);
+    output.line(
       `planned in ${((performance.now() - started) / 1000).toFixed(1)} s: batch ${options.batch}, ${calls.length} kernels, ` +
         `${(flops / 1e12).toFixed(3)} TFLOP, peak memory ${formatBytes(memory.peak)} (weights and moments ${formatBytes(memory.variables)})`,
     );
     const times = await webgpu.profile(plan, options.rounds);
     const { step, method } = times;
-    console.log(
-      `a step takes ${step.toFixed(3)} s: ${(options.batch / step).toFixed(1)} images/s, ${(flops / step / 1e12).toFixed(3)} TFLOP/s`,
+    output.result(
+      `a step takes ${step.toFixed(3)} s: ${(options.batch / step).toFixed(1)} images/s, ${(flops / step / 1e12).toFixed(3)} TFLOP/s` +
+        `\n\nkernels by ${method}:\n${kindsText(times)}`,
+      { adapter: webgpu.name, batch: options.batch, flops, memory, ...programJson({ runs: options.rounds, times }) },
     );
-    console.log(`\nkernels by ${method}:\n${kindsText(times)}`);
   } finally {
     await backend.close();
   }

@@ -5,13 +5,14 @@ import {
   comparisonNames,
   type Estimator,
   estimators,
-  loadDataset,
+  loadConfigData,
   measureOf,
   type SourceSplits,
   type TrainConfig,
 } from "@guidance/guidance";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
+import { addExamples } from "../examples.ts";
 import { heatMapText, textOptionsOf } from "../figures/heat-text.ts";
 import {
   addConfigOptions,
@@ -23,18 +24,17 @@ import {
   type SetupOptions,
 } from "../options.ts";
 import { importPlugins } from "../plugins.ts";
-import { openScreen } from "../report/screen.ts";
+import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
 import { checkFiles, comparisonJson, comparisonMap, writeFiles } from "./compare-files.ts";
 import { buildCompared, type Compared, parseCompared, SPECS } from "./compared.ts";
 
-interface Options extends SetupOptions, DeviceOptions {
+interface Options extends SetupOptions, DeviceOptions, OutputOptions {
   readonly similarity: string;
   readonly estimator: Estimator;
   readonly samples?: number;
   readonly split: keyof SourceSplits;
   readonly out?: string;
   readonly force?: boolean;
-  readonly json?: boolean;
 }
 
 /** Settings of a training that matter here: data, and sizes of networks with fresh weights. */
@@ -49,6 +49,8 @@ const fields: readonly ConfigField[] = [
   "synthetic.validation",
   "synthetic.test",
   "images.size",
+  "images.trainTransform",
+  "images.transform",
   "images.workers",
   "images.onBad",
   "classes",
@@ -62,12 +64,6 @@ const fields: readonly ConfigField[] = [
 
 /** Samples unless given: Gram matrices of a MB. */
 const SAMPLES = 512;
-
-const EXAMPLE = `
-Examples:
-  guidance compare deep-fcn resnet18 --out comparison
-  guidance compare runs/20260131-120000-mnist runs/20260131-120000-mnist:guide --similarity rbf-cka
-  guidance compare resnet18@1 resnet18@2 --estimator minibatch --samples 10000 --batch 64`;
 
 function parseSamples(text: string): number {
   const samples = Number(text);
@@ -96,15 +92,18 @@ export function addCompare(program: Command): void {
         .default("test"),
     )
     .option("--out <folder>", "where to write compare.svg, .png, .csv and .json")
-    .option("--force", "replace those that are there")
-    .option("--json", "print the result as JSON, and nothing else");
-  addDeviceOptions(addConfigOptions(command, fields));
-  command.option("--debug", "show stacks of errors").addHelpText("after", EXAMPLE);
+    .option("--force", "replace those that are there");
+  addOutputOptions(addDeviceOptions(addConfigOptions(command, fields)), "print the result as JSON");
+  addExamples(command, [
+    ["deep-fcn resnet18 --out comparison", "two networks with fresh weights, and files of it"],
+    ["runs/20260131-120000-mnist runs/20260131-120000-mnist:guide --similarity rbf-cka", "a student and its guide"],
+    ["resnet18@1 resnet18@2 --estimator minibatch --samples 10000 --batch 64", "two seeds, unbiased over batches"],
+  ]);
   command.action((a: string, b: string, options: Options) => compare([a, b], options, command));
 }
 
 async function compare(specs: readonly [string, string], options: Options, command: Command): Promise<void> {
-  const { similarity, estimator, split, out, json } = options;
+  const { similarity, estimator, split, out } = options;
   await importPlugins(options.plugin);
   measureOf(similarity, estimator);
   if (out !== undefined) await checkFiles(out, options.force);
@@ -112,8 +111,8 @@ async function compare(specs: readonly [string, string], options: Options, comma
   const config = withDataOfRun(buildConfig(command, options), compared, command);
   for (const each of compared) if (each.kind === "run") await importPlugins(each.run.plugins);
 
-  const screen = openScreen(json ? process.stderr : process.stdout);
-  const splits = await loadData(config, (line) => screen.line(line));
+  const output = new Output(options);
+  const splits = await loadConfigData(config, (line) => output.line(line));
   const { backend, hint } = await open(options).catch(async (error: unknown) => {
     await closeSplits(splits);
     throw error;
@@ -126,10 +125,8 @@ async function compare(specs: readonly [string, string], options: Options, comma
       : Math.min(config.batchSize, samples);
     const first = await buildCompared(compared[0], config, splits.train);
     const second = specs[0] === specs[1] ? first : await buildCompared(compared[1], config, splits.train);
-    if (!json) {
-      screen.line(`adapter ${backend.name}`);
-      if (hint !== undefined) screen.line(`hint: ${hint}`);
-    }
+    output.line(`adapter ${backend.name}`);
+    if (hint !== undefined) output.line(`hint: ${hint}`);
     const comparison = await compareNetworks({
       backend,
       networks: [first, second],
@@ -140,10 +137,10 @@ async function compare(specs: readonly [string, string], options: Options, comma
       batchSize,
       seed: config.seed,
       onBatch: (done, total) => {
-        if (!json && total > 1) screen.progress({ label: "compare", done, total, detail: "" });
+        if (total > 1) output.progress({ label: "compare", done, total, detail: "" });
       },
     });
-    screen.close();
+    output.close();
     const facts = {
       similarity,
       estimator,
@@ -156,16 +153,13 @@ async function compare(specs: readonly [string, string], options: Options, comma
     };
     const map = comparisonMap(comparison, facts);
     const result = comparisonJson(comparison, facts);
-    if (json) console.log(result);
-    else
-      screen.line(
-        `\n${map.title}\nrows: ${specs[0]}, columns: ${specs[1]}\n\n${heatMapText(map, textOptionsOf(process.stdout))}`,
-      );
+    const text = `\n${map.title}\nrows: ${specs[0]}, columns: ${specs[1]}\n\n${heatMapText(map, textOptionsOf(process.stdout))}`;
+    output.result(text, JSON.parse(result));
     if (out === undefined) return;
     await writeFiles(out, map, result);
-    if (!json) screen.line(`\nwrote compare.svg, .png, .csv and .json into ${out}`);
+    output.line(`\nwrote compare.svg, .png, .csv and .json into ${out}`);
   } finally {
-    screen.close();
+    output.close();
     await closeSplits(splits);
     await backend.close();
   }
@@ -178,15 +172,4 @@ function withDataOfRun(config: TrainConfig, compared: readonly Compared[], comma
   if (named || !run) return config;
   const { dataset, dataFolder, synthetic, images, classes } = run.config;
   return { ...config, dataset, dataFolder, synthetic, images, classes };
-}
-
-function loadData(config: TrainConfig, say: (line: string) => void): Promise<SourceSplits> {
-  const { dataset, dataFolder, synthetic, seed } = config;
-  const { size, workers, onBad } = config.images;
-  return loadDataset(dataset, {
-    images: { size, ...(workers === null ? {} : { workers }), onBadImage: onBad, seed },
-    say,
-    ...(dataFolder === null ? {} : { folder: dataFolder }),
-    ...(synthetic === null ? {} : { synthetic }),
-  });
 }

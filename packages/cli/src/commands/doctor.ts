@@ -5,7 +5,10 @@ import { formatBytes } from "@guidance/tensor";
 import type { Command } from "commander";
 import { addDeviceOptions, type DeviceOptions, type Opened, open } from "../device.ts";
 import { SilentFailure } from "../errors.ts";
+import { addExamples } from "../examples.ts";
 import { duration } from "../report/format.ts";
+import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
+import { selfTests } from "../selftest/cases.ts";
 import { runSelfTests } from "../selftest/run.ts";
 import { dawnVersion } from "./run.ts";
 
@@ -13,29 +16,52 @@ export function addDoctor(program: Command): void {
   const command = program
     .command("doctor")
     .description("print device, driver and limits, and test every kernel against the CPU");
-  addDeviceOptions(command);
-  command.option("--debug", "show stacks of errors");
+  addOutputOptions(addDeviceOptions(command), "print what it finds as JSON");
+  addExamples(command, [
+    ["", "the device that a run would take"],
+    ["--device swiftshader", "another one"],
+  ]);
   command.action(doctor);
 }
 
-async function doctor(options: DeviceOptions): Promise<void> {
-  print("Node", `${process.version} on ${process.platform} ${process.arch}`);
-  print("Dawn", dawnVersion() ?? "not installed (npm package webgpu)");
-  print("processor", `${cpus().length} x ${cpus()[0]?.model.trim() ?? "unknown"}`);
-  print("memory", `${formatBytes(freemem())} free of ${formatBytes(totalmem())}`);
-  const opened = await open(options);
-  try {
-    print("backend", opened.backend.name);
-    print("budget", formatBudget(opened.backend.limits.budgetBytes));
-    if (opened.webgpu) describeAdapter(opened.webgpu);
-    await selfTest(opened);
-    print("speed", opened.hint ?? "nothing faster is known to be an install away");
-  } finally {
-    await opened.backend.close();
+/** What is found, printed line by line and kept for machines. */
+class Findings {
+  readonly all: Record<string, unknown> = {};
+  readonly output: Output;
+
+  constructor(output: Output) {
+    this.output = output;
+  }
+
+  tell(name: string, text: string, value: unknown = text): void {
+    this.all[name] = value;
+    this.output.line(`${name.padEnd(12)}${text}`);
   }
 }
 
-const print = (name: string, value: string): void => console.log(`${name.padEnd(12)}${value}`);
+async function doctor(options: DeviceOptions & OutputOptions): Promise<void> {
+  const found = new Findings(new Output(options));
+  found.tell("Node", `${process.version} on ${process.platform} ${process.arch}`);
+  found.tell("Dawn", dawnVersion() ?? "not installed (npm package webgpu)");
+  found.tell("processor", `${cpus().length} x ${cpus()[0]?.model.trim() ?? "unknown"}`);
+  const memory = { free: freemem(), total: totalmem() };
+  found.tell("memory", `${formatBytes(memory.free)} free of ${formatBytes(memory.total)}`, memory);
+  const opened = await open(options);
+  try {
+    const { budgetBytes } = opened.backend.limits;
+    found.tell("backend", opened.backend.name);
+    found.tell("budget", formatBudget(budgetBytes), Number.isFinite(budgetBytes) ? budgetBytes : null);
+    if (opened.webgpu) describeAdapter(opened.webgpu, found);
+    const wrong = await selfTest(opened, found);
+    found.tell("speed", opened.hint ?? "nothing faster is known to be an install away", opened.hint ?? null);
+    const verdict = wrong.length > 0 ? `WRONG: ${wrong.join(", ")}` : "every kernel is right";
+    found.output.result(verdict, found.all);
+    if (wrong.length > 0) throw new SilentFailure(verdict);
+  } finally {
+    found.output.close();
+    await opened.backend.close();
+  }
+}
 
 const formatBudget = (bytes: number): string =>
   Number.isFinite(bytes) ? `${formatBytes(bytes)} for all buffers together` : "unlimited";
@@ -50,20 +76,23 @@ const shownLimits = [
   "maxComputeWorkgroupsPerDimension",
 ] as const satisfies readonly (keyof GPUSupportedLimits)[];
 
-function describeAdapter({ opened, traits }: WebGpuBackend): void {
+function describeAdapter({ opened, traits }: WebGpuBackend, found: Findings): void {
   const { info, kind, features, limits } = opened;
-  print("adapter", `${kind}: vendor ${info.vendor || "?"}, architecture ${info.architecture || "?"}`);
-  print("driver", [info.device, info.description].filter(Boolean).join(", ") || "not told");
-  print("features", [...features].sort().join(", ") || "none");
-  print("subgroups", traits.subgroupSize > 0 ? `of ${traits.subgroupSize}` : "none of one fixed size");
+  found.tell("adapter", `${kind}: vendor ${info.vendor || "?"}, architecture ${info.architecture || "?"}`);
+  found.tell("driver", [info.device, info.description].filter(Boolean).join(", ") || "not told");
+  const names = [...features].sort();
+  found.tell("features", names.join(", ") || "none", names);
+  const { subgroupSize } = traits;
+  found.tell("subgroups", subgroupSize > 0 ? `of ${subgroupSize}` : "none of one fixed size", subgroupSize);
+  found.all.limits = Object.fromEntries(shownLimits.map((name) => [name, limits[name]]));
   for (const name of shownLimits) {
     const value = limits[name] as number;
-    console.log(`  ${name.padEnd(36)}${name.endsWith("Size") ? formatBytes(value) : value}`);
+    found.output.line(`  ${name.padEnd(36)}${name.endsWith("Size") ? formatBytes(value) : value}`);
   }
 }
 
-/** Prints one line, and one for each op that is wrong; throws when there is one. */
-async function selfTest({ backend }: Opened): Promise<void> {
+/** Prints one line, and one for each op that is wrong; returns their names. */
+async function selfTest({ backend }: Opened, found: Findings): Promise<string[]> {
   const started = performance.now();
   let tested = 0;
   let lacking = "";
@@ -74,11 +103,14 @@ async function selfTest({ backend }: Opened): Promise<void> {
       continue;
     }
     tested += 1;
+    found.output.progress({ label: "self-test", done: tested, total: selfTests.size, detail: op });
     if (fault === undefined) continue;
     wrong.push(op);
-    print("WRONG", `${op}: ${fault}`);
+    found.tell("WRONG", `${op}: ${fault}`);
   }
+  found.output.close();
   const time = duration((performance.now() - started) / 1000);
-  print("self-test", `${tested - wrong.length} of ${tested} ops agree with the CPU backend (${time})${lacking}`);
-  if (wrong.length > 0) throw new SilentFailure(`wrong: ${wrong.join(", ")}`);
+  const text = `${tested - wrong.length} of ${tested} ops agree with the CPU backend (${time})${lacking}`;
+  found.tell("self-test", text, { tested, wrong });
+  return wrong;
 }

@@ -2,12 +2,15 @@
 import { type CheckpointScoreOptions, closeSplits, loadExperimentData, scoreCheckpoint } from "@guidance/guidance";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
+import { addExamples } from "../examples.ts";
 import { oneOf } from "../options.ts";
 import { importPlugins } from "../plugins.ts";
 import { percent, table } from "../report/format.ts";
+import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
+import { scoringProgress } from "../report/progress.ts";
 import { readRun } from "./run.ts";
 
-type EvalOptions = DeviceOptions & Pick<CheckpointScoreOptions, "arm" | "checkpoint" | "split">;
+type EvalOptions = DeviceOptions & OutputOptions & Pick<CheckpointScoreOptions, "arm" | "checkpoint" | "split">;
 
 export function addEval(program: Command): void {
   const choice = (flags: string, help: string, choices: readonly string[]) =>
@@ -23,8 +26,11 @@ export function addEval(program: Command): void {
         .default("last"),
     )
     .addOption(choice("--split <split>", "which images", ["test", "validation", "train"]));
-  addDeviceOptions(command);
-  command.option("--debug", "show stacks of errors");
+  addOutputOptions(addDeviceOptions(command), "print the scores as JSON");
+  addExamples(command, [
+    ["runs/20260131-120000-mnist", "the last weights of the guided student on the test images"],
+    ["runs/20260131-120000-mnist --arm unguided --checkpoint best", "the best ones of the student alone"],
+  ]);
   command.action((folder: string, options: EvalOptions) => evaluate(folder, options));
 }
 
@@ -38,19 +44,25 @@ async function evaluate(folder: string, options: EvalOptions): Promise<void> {
   const { arm, checkpoint, split } = options;
   const { config, plugins, choices } = await readRun(folder);
   await importPlugins(plugins);
-  const splits = await loadExperimentData(config, (line) => console.log(line));
+  const output = new Output(options);
+  const splits = await loadExperimentData(config, (line) => output.line(line));
   const { backend, hint } = await open(options, choices);
   try {
-    console.log(`adapter ${backend.name}`);
-    if (hint !== undefined) console.log(`hint: ${hint}`);
-    const scores = await scoreCheckpoint({ backend, config, splits, folder, arm, checkpoint, split });
-    console.log(
+    output.line(`adapter ${backend.name}`);
+    if (hint !== undefined) output.line(`hint: ${hint}`);
+    const progress = scoringProgress(output);
+    const scores = await scoreCheckpoint({ backend, config, splits, folder, arm, checkpoint, split, progress });
+    output.close();
+    const data = splits[split].name;
+    output.result(
       table([
-        [`${arm}, ${checkpoint} (step ${scores.step}), ${splits[split].name}`, "loss", "top-1", "top-5"],
+        [`${arm}, ${checkpoint} (step ${scores.step}), ${data}`, "loss", "top-1", "top-5"],
         [`${scores.images} images`, scores.loss.toFixed(4), percent(scores.top1), percent(scores.top5)],
       ]),
+      { arm, checkpoint, split, data, adapter: backend.name, ...scores },
     );
   } finally {
+    output.close();
     await closeSplits(splits);
     await backend.close();
   }

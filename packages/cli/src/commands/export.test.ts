@@ -27,7 +27,7 @@ const torchFile = fileURLToPath(new URL("../../../guidance/src/weights/fixtures/
 /** The line that a command prints, or the one it is refused with. */
 async function line(...args: string[]): Promise<string> {
   const printed: string[] = [];
-  vi.spyOn(console, "log").mockImplementation((text) => printed.push(text));
+  vi.spyOn(process.stdout, "write").mockImplementation((text) => printed.push(String(text).trimEnd()) > 0);
   const refused = await buildProgram()
     .parseAsync(args, { from: "user" })
     .then(

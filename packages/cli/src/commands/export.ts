@@ -11,21 +11,23 @@ import {
   type WeightsSource,
 } from "@guidance/guidance";
 import { type Command, Option } from "commander";
+import { addExamples } from "../examples.ts";
 import { oneOf } from "../options.ts";
+import { addOutputOptions, type OutputOptions } from "../report/output.ts";
 import { parseCheckpoint } from "./eval.ts";
 import { checkOutput, tellWritten } from "./import.ts";
 import { readRun } from "./run.ts";
 
 const arms = ["guided", "unguided", "guide"] as const;
 
-interface ExportOptions {
+interface ExportOptions extends OutputOptions {
   readonly arm?: (typeof arms)[number];
   readonly checkpoint?: string;
   readonly force?: boolean;
 }
 
 export function addExport(program: Command): void {
-  program
+  const command = program
     .command("export")
     .description("write weights as PyTorch (.pth, .pt: torch.load reads them) or .safetensors")
     .argument("<source>", "folder of a run, or a file of weights")
@@ -41,9 +43,14 @@ export function addExport(program: Command): void {
         "which weights of a student: last, best, or top-<step> (default: last)",
       ).argParser(parseCheckpoint),
     )
-    .option("--force", "replace a file that is there")
-    .option("--debug", "show stacks of errors")
-    .action(exportWeights);
+    .option("--force", "replace a file that is there");
+  addOutputOptions(command, "print what was written as JSON");
+  addExamples(command, [
+    ["runs/20260131-120000-mnist student.pth --checkpoint best", "what torch.load reads"],
+    ["runs/20260131-120000-mnist guide.safetensors --arm guide", "the guide of a run"],
+    ["resnet18.safetensors resnet18.pth", "a file in the other format"],
+  ]);
+  command.action(exportWeights);
 }
 
 async function exportWeights(source: string, out: string, options: ExportOptions): Promise<void> {
@@ -61,14 +68,15 @@ async function exportWeights(source: string, out: string, options: ExportOptions
       hint: "Check the path",
     });
   }
-  await exportFile(source, out);
+  await exportFile(source, out, options);
 }
 
-async function exportRun(folder: string, out: string, { arm = "guided", checkpoint }: ExportOptions): Promise<void> {
+async function exportRun(folder: string, out: string, options: ExportOptions): Promise<void> {
+  const { arm = "guided", checkpoint } = options;
   if (arm !== "guide") {
     const weights = await openNetwork(join(folder, arm), checkpoint ?? "last");
     try {
-      return await write(out, weights);
+      return await write(out, weights, options);
     } finally {
       await weights.close();
     }
@@ -81,7 +89,7 @@ async function exportRun(folder: string, out: string, { arm = "guided", checkpoi
       hint: "Leave --checkpoint out",
     });
   }
-  return exportFile(await guideFile(folder), out);
+  return exportFile(await guideFile(folder), out, options);
 }
 
 /** The file with the weights of a run's guide. */
@@ -108,15 +116,15 @@ export async function guideFile(folder: string): Promise<string> {
   });
 }
 
-async function exportFile(path: string, out: string): Promise<void> {
+async function exportFile(path: string, out: string, options: OutputOptions): Promise<void> {
   const file = await openWeights(path);
   try {
-    await write(out, file);
+    await write(out, file, options);
   } finally {
     await file.close();
   }
 }
 
-async function write(out: string, source: WeightsSource): Promise<void> {
-  tellWritten(out, await saveWeights(out, source));
+async function write(out: string, source: WeightsSource, options: OutputOptions): Promise<void> {
+  tellWritten(out, await saveWeights(out, source), options);
 }

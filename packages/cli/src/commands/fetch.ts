@@ -2,19 +2,20 @@
 import { fetchShards } from "@guidance/guidance";
 import { formatBytes } from "@guidance/tensor";
 import { type Command, Option } from "commander";
+import { addExamples } from "../examples.ts";
 import { oneOf } from "../options.ts";
-import { openScreen } from "../report/screen.ts";
+import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
 
 const splits = ["train", "validation", "test"] as const;
 type Split = (typeof splits)[number];
 
-interface FetchOptions {
+interface FetchOptions extends OutputOptions {
   readonly revision?: string;
   readonly split: readonly Split[];
 }
 
 export function addFetch(program: Command): void {
-  program
+  const command = program
     .command("fetch")
     .description("fetch the Parquet shards of a Hugging Face data set (with HF_TOKEN where it asks for one), resumably")
     .argument("<dataset>", "e.g. ILSVRC/imagenet-1k")
@@ -24,28 +25,34 @@ export function addFetch(program: Command): void {
       new Option("--split <split>", `one of ${splits.join(", ")}; repeatable (default: train and validation)`)
         .argParser((text: string, before: readonly Split[]) => [...before, oneOf(splits)(text)])
         .default([], "train and validation"),
-    )
-    .option("--debug", "show stacks of errors")
-    .action(fetchDataset);
+    );
+  addOutputOptions(command, "print the paths as JSON");
+  addExamples(command, [
+    ["ILSVRC/imagenet-1k ~/imagenet", "157 GB; with HF_TOKEN in the environment, and it goes on where it broke off"],
+    ["zh-plus/tiny-imagenet tiny --split validation", "one split of a data set that anyone may have"],
+  ]);
+  command.action(fetchDataset);
 }
 
-async function fetchDataset(dataset: string, folder: string, { revision, split }: FetchOptions): Promise<void> {
-  const screen = openScreen();
+async function fetchDataset(dataset: string, folder: string, options: FetchOptions): Promise<void> {
+  const { revision, split } = options;
+  const output = new Output(options);
   try {
     const paths = await fetchShards(dataset, {
       folder,
       ...(revision === undefined ? {} : { revision }),
       ...(split.length > 0 ? { splits: split } : {}),
       progress: ({ file, bytes, totalBytes }) =>
-        screen.progress({
+        output.progress({
           label: "fetch",
           done: bytes,
           total: totalBytes,
           detail: `${file}, ${formatBytes(bytes)} of ${formatBytes(totalBytes)}`,
         }),
     });
-    screen.line(`${paths.length} shards are in ${folder}; train on them with --data ${folder}`);
+    output.close();
+    output.result(`${paths.length} shards are in ${folder}; train on them with --data ${folder}`, { folder, paths });
   } finally {
-    screen.close();
+    output.close();
   }
 }

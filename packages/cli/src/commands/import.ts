@@ -3,19 +3,26 @@ import { access } from "node:fs/promises";
 import { checkWeightsPath, openWeights, type SavedWeights, saveWeights, WeightsError } from "@guidance/guidance";
 import { formatBytes } from "@guidance/tensor";
 import type { Command } from "commander";
+import { addExamples } from "../examples.ts";
+import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
 
 export function addImport(program: Command): void {
-  program
+  const command = program
     .command("import")
     .description("convert weights of PyTorch (.pth, .pt) to safetensors; nothing in the file is executed")
     .argument("<file>", "file of torch.save(model.state_dict(), ...), or .safetensors")
     .argument("<out>", "file to write, .safetensors")
-    .option("--force", "replace a file that is there")
-    .option("--debug", "show stacks of errors")
-    .action(importWeights);
+    .option("--force", "replace a file that is there");
+  addOutputOptions(command, "print what was written as JSON");
+  addExamples(command, [["resnet18.pth resnet18.safetensors", "weights of torchvision for --guide-weights"]]);
+  command.action(importWeights);
 }
 
-async function importWeights(path: string, out: string, { force }: { readonly force?: boolean }): Promise<void> {
+interface ImportOptions extends OutputOptions {
+  readonly force?: boolean;
+}
+
+async function importWeights(path: string, out: string, options: ImportOptions): Promise<void> {
   if (!out.endsWith(".safetensors")) {
     throw new WeightsError({
       what: "import",
@@ -24,10 +31,10 @@ async function importWeights(path: string, out: string, { force }: { readonly fo
       hint: "guidance export writes .pth",
     });
   }
-  await checkOutput(out, force);
+  await checkOutput(out, options.force);
   const file = await openWeights(path);
   try {
-    tellWritten(out, await saveWeights(out, file));
+    tellWritten(out, await saveWeights(out, file), options);
   } finally {
     await file.close();
   }
@@ -51,6 +58,6 @@ export async function checkOutput(out: string, force = false): Promise<void> {
 }
 
 /** The one line that says what was written. */
-export function tellWritten(out: string, { tensors, bytes }: SavedWeights): void {
-  console.log(`wrote ${out}: ${tensors} tensors, ${formatBytes(bytes)}`);
+export function tellWritten(out: string, { tensors, bytes }: SavedWeights, options: OutputOptions): void {
+  new Output(options).result(`wrote ${out}: ${tensors} tensors, ${formatBytes(bytes)}`, { out, tensors, bytes });
 }

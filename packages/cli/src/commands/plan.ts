@@ -7,6 +7,7 @@ import {
   type ExperimentPlan,
   largestBatch,
   loadExperimentData,
+  type NamedPlan,
   peakOf,
   peakTogether,
   planExperiment,
@@ -15,14 +16,16 @@ import {
   studentTask,
   type TrainConfig,
 } from "@guidance/guidance";
-import { type Backend, formatBytes, kernelBytes, LimitError } from "@guidance/tensor";
+import { type Backend, formatBytes, kernelBytes, LimitError, type nn, type Plan } from "@guidance/tensor";
 import type { Command } from "commander";
 import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
+import { addExamples } from "../examples.ts";
 import { addConfigOptions, addSetupOptions, buildConfig, type SetupOptions } from "../options.ts";
 import { hashPlugins, importPlugins } from "../plugins.ts";
 import { count, table } from "../report/format.ts";
+import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
 
-interface PlanOptions extends SetupOptions, DeviceOptions {
+interface PlanOptions extends SetupOptions, DeviceOptions, OutputOptions {
   readonly out: string;
 }
 
@@ -34,8 +37,12 @@ export function addPlan(program: Command): void {
         "print parameters, FLOPs, bytes and peak memory of a run, and the largest batch that fits, without running",
       ),
   ).option("--out <folder>", "folder of all runs, where a trained guide may lie already", "runs");
-  addDeviceOptions(addConfigOptions(command));
-  command.option("--debug", "show stacks of errors");
+  addOutputOptions(addDeviceOptions(addConfigOptions(command)), "print the numbers as JSON");
+  addExamples(command, [
+    ["", "the demonstration"],
+    ["--preset notebook --batch 256 --precision mixed", "the notebook's run with activations in 16 bits"],
+    ["--verbose", "also every kernel of every step"],
+  ]);
   command.action((options: PlanOptions) => plan(options, command));
 }
 
@@ -44,22 +51,20 @@ async function plan(options: PlanOptions, command: Command): Promise<void> {
   const config = buildConfig(command, options);
   const splits = await loadExperimentData(config);
   const { backend } = await open(options);
+  const output = new Output(options);
   try {
-    console.log(`adapter ${backend.name}`);
+    output.line(`adapter ${backend.name}`);
     const { model: student } = buildStudent(config, splits);
     const { model: guide } = buildGuide(config, splits);
     setGuideMode(guide, config);
-    for (const [name, model] of [
-      ["student", student],
-      ["guide", guide],
-    ] as const) {
-      const parameters = model.parameters().reduce((sum, { size }) => sum + size, 0);
-      console.log(`${name} ${config[name].name}: ${parameters.toLocaleString("en")} parameters`);
-    }
+    const parametersOf = (model: nn.Module) => model.parameters().reduce((sum, { size }) => sum + size, 0);
+    const parameters = { student: parametersOf(student), guide: parametersOf(guide) };
+    for (const name of ["student", "guide"] as const)
+      output.line(`${name} ${config[name].name}: ${parameters[name].toLocaleString("en")} parameters`);
     const guideCache = join(options.out, "guides");
     const hash = await hashPlugins(plugins);
     const planned = await planExperiment({ backend, config, splits, guideCache, plugins: hash });
-    console.log(`\n${planText(planned, config)}`);
+    for (const { name, plan } of planned.steps) output.detail(`\n${name}:\n${plan.describe()}`);
     const guidedPeak = async (parts: number) => {
       const task = studentTask(config, splits, student, guide);
       try {
@@ -70,22 +75,42 @@ async function plan(options: PlanOptions, command: Command): Promise<void> {
         throw error;
       }
     };
-    console.log(`\n${await budgetText(backend, planned, config.accumulate, guidedPeak)}`);
+    const { budgetBytes } = backend.limits;
+    const known = Number.isFinite(budgetBytes);
+    const largest = known ? await largestBatch(budgetBytes, 2, guidedPeak) : null;
+    const most = largest ? { batch: config.accumulate * largest.batch, bytes: largest.peak } : undefined;
+    output.result(`\n${planText(planned, config)}\n\n${budgetText(backend, planned, most)}`, {
+      adapter: backend.name,
+      batch: config.batchSize,
+      parameters,
+      steps: planned.steps.map(stepJson),
+      parts: planned.parts,
+      peakBytes: peakOf(planned),
+      budgetBytes: known ? budgetBytes : null,
+      largestBatch: most ?? null,
+    });
   } finally {
+    output.close();
     await closeSplits(splits);
     await backend.close();
   }
 }
 
+const trafficOf = ({ calls }: Plan) => calls.reduce((sum, { kernel }) => sum + kernelBytes(kernel), 0);
+
+function stepJson({ name, plan }: NamedPlan) {
+  return { name, kernels: plan.calls.length, flops: plan.flops, traffic: trafficOf(plan), memory: plan.memory };
+}
+
 function planText({ steps, parts }: ExperimentPlan, { batchSize }: TrainConfig): string {
-  const rows = steps.map(({ name, plan: { calls, flops, memory } }) => {
-    const bytes = calls.reduce((sum, { kernel }) => sum + kernelBytes(kernel), 0);
+  const rows = steps.map(({ name, plan }) => {
+    const { calls, flops, memory } = plan;
     const held = [memory.variables, memory.temporaries, memory.inputs + memory.constants + memory.staging];
     return [
       name,
       String(calls.length),
       `${count(flops)}FLOP`,
-      formatBytes(bytes),
+      formatBytes(trafficOf(plan)),
       ...[...held, memory.peak].map(formatBytes),
     ];
   });
@@ -94,19 +119,17 @@ function planText({ steps, parts }: ExperimentPlan, { batchSize }: TrainConfig):
   return `${table([head, ...rows])}\n\n${table([["at the same time", "peak"], ...peaks])}`;
 }
 
-async function budgetText(
+function budgetText(
   { name, limits: { budgetBytes } }: Backend,
   planned: ExperimentPlan,
-  parts: number,
-  guidedPeak: (batch: number) => Promise<number>,
-): Promise<string> {
+  largest: { readonly batch: number; readonly bytes: number } | undefined,
+): string {
   if (!Number.isFinite(budgetBytes))
     return `the memory of ${name} is not known; give it with --budget to learn the largest batch that fits`;
   const needed = peakOf(planned);
   const fits = needed <= budgetBytes ? "fits" : "does not fit";
-  const largest = await largestBatch(budgetBytes, 2, guidedPeak);
   const most = largest
-    ? `the largest batch whose guided step fits is ${parts * largest.batch} (${formatBytes(largest.peak)})`
+    ? `the largest batch whose guided step fits is ${largest.batch} (${formatBytes(largest.bytes)})`
     : "no batch of the guided step fits";
   return `the run needs ${formatBytes(needed)} and ${fits} the budget of ${formatBytes(budgetBytes)}; ${most}`;
 }

@@ -2,6 +2,7 @@
 import { extname } from "node:path";
 import { RunError, writeFileAtomic } from "@guidance/guidance";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { addExamples } from "../examples.ts";
 import { FIGURES, type FigureName, runFigure } from "../figures/run-figures.ts";
 import { stackSvg } from "../figures/stack.ts";
 import { oneOf } from "../options.ts";
@@ -21,7 +22,7 @@ function pictureFile(path: string): string {
 }
 
 export function addPlot(program: Command): void {
-  program
+  const command = program
     .command("plot")
     .description("draw one figure of runs, finished or not, into a file")
     .argument("<run...>", "folders of runs; several lie in one picture")
@@ -30,16 +31,13 @@ export function addPlot(program: Command): void {
       new Option("--out <file>", "the file to write, .svg or .png").argParser(pictureFile).makeOptionMandatory(),
     )
     .option("--force", "replace a file that is there")
-    .option("--debug", "show stacks of errors")
-    .addHelpText(
-      "after",
-      `
-Examples:
-  guidance plot runs/20260131-120000-mnist --figure loss --out loss.png
-  guidance plot runs/first runs/second --figure accuracy --out accuracy.svg
-  guidance plot runs/20260131-120000-mnist --figure layers --out layers.svg --force`,
-    )
-    .action(plot);
+    .option("--debug", "show stacks of errors");
+  addExamples(command, [
+    ["runs/20260131-120000-mnist --figure loss --out loss.png", ""],
+    ["runs/first runs/second --figure accuracy --out accuracy.svg", "two runs in one picture"],
+    ["runs/20260131-120000-mnist --figure layers --out layers.svg --force", "similarity of layers over time"],
+  ]);
+  command.action(plot);
 }
 
 async function plot(folders: readonly string[], { figure, out, force }: Options): Promise<void> {

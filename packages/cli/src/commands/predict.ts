@@ -3,15 +3,16 @@ import { type PredictOptions, predictImages, readRunData } from "@guidance/guida
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
 import { describeError, SilentFailure } from "../errors.ts";
+import { addExamples } from "../examples.ts";
 import { oneOf } from "../options.ts";
 import { importPlugins } from "../plugins.ts";
 import { percent, table } from "../report/format.ts";
+import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
 import { parseCheckpoint } from "./eval.ts";
 import { readRun } from "./run.ts";
 
-interface Options extends DeviceOptions, Pick<PredictOptions, "arm" | "checkpoint" | "top"> {
+interface Options extends DeviceOptions, OutputOptions, Pick<PredictOptions, "arm" | "checkpoint" | "top"> {
   readonly run: string;
-  readonly json?: boolean;
 }
 
 function parseTop(text: string): number {
@@ -33,32 +34,28 @@ export function addPredict(program: Command): void {
         .argParser(parseCheckpoint)
         .default("best"),
     )
-    .option("--top <n>", "how many classes", parseTop, 5)
-    .option("--json", "a JSON object for each image");
-  addDeviceOptions(command);
-  command.option("--debug", "show stacks of errors");
+    .option("--top <n>", "how many classes", parseTop, 5);
+  addOutputOptions(addDeviceOptions(command), "print a JSON object for each image");
+  addExamples(command, [["cat.jpg dog.jpg --run runs/20260131-120000-imagenet", "five classes for each image"]]);
   command.action((images: string[], options: Options) => predict(images, options));
 }
 
-async function predict(
-  files: readonly string[],
-  { run, arm, checkpoint, top, json, ...device }: Options,
-): Promise<void> {
+async function predict(files: readonly string[], { run, arm, checkpoint, top, ...options }: Options): Promise<void> {
+  const output = new Output(options);
   const { config, plugins, choices } = await readRun(run);
   const data = await readRunData(run);
   await importPlugins(plugins);
-  const { backend } = await open(device, choices);
+  const { backend } = await open(options, choices);
   let failed = 0;
   try {
-    const options = { backend, config, ...data, folder: run, arm, checkpoint, files, top };
-    for await (const found of predictImages(options)) {
+    const task = { backend, config, ...data, folder: run, arm, checkpoint, files, top };
+    for await (const found of predictImages(task)) {
       if (found instanceof Error) {
         failed += 1;
         console.error(`error: ${describeError(found)}`);
-      } else if (json) console.log(JSON.stringify(found));
-      else {
+      } else {
         const rows = found.classes.map(({ name, probability }) => [`  ${name}`, percent(probability)]);
-        console.log(`${found.file}\n${table(rows)}`);
+        output.result(`${found.file}\n${table(rows)}`, found);
       }
     }
   } finally {

@@ -3,10 +3,12 @@ import { writeFileAtomic } from "@guidance/guidance";
 import { ValueError } from "@guidance/tensor";
 import type { Command } from "commander";
 import { open } from "../device.ts";
-import { type ProgramTimes, profileText, profileTrace, stepText } from "../report/profile.ts";
+import { addExamples } from "../examples.ts";
+import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
+import { type ProgramTimes, profileText, profileTrace, programJson, stepText } from "../report/profile.ts";
 import { addStepOptions, planChosenStep, type StepOptions } from "./step.ts";
 
-interface ProfileOptions extends StepOptions {
+interface ProfileOptions extends StepOptions, OutputOptions {
   readonly trace: string;
 }
 
@@ -16,6 +18,11 @@ export function addProfile(program: Command): void {
       .command("profile")
       .description("print what each kernel of a training step takes, and write a trace for ui.perfetto.dev"),
   ).option("--trace <file>", "where the trace goes", "profile-trace.json");
+  addOutputOptions(command, "print the times of all kernels as JSON");
+  addExamples(command, [
+    ["", "a guided step of the demonstration"],
+    ["--step unguided --batch 512 --trace wide.json", "another step, and where its trace goes"],
+  ]);
   command.action((options: ProfileOptions) => profile(options, command));
 }
 
@@ -31,17 +38,20 @@ async function profile(options: ProfileOptions, command: Command): Promise<void>
       });
     }
     const programs = await planChosenStep(webgpu, options, command);
-    console.log(`adapter ${webgpu.name}`);
+    const output = new Output(options);
+    output.line(`adapter ${webgpu.name}`);
     const profiled: ProgramTimes[] = [];
     for (const { plan, ...program } of programs) {
       const times = await webgpu.profile(plan);
       profiled.push({ ...program, times });
-      if (program.name !== undefined) console.log(`\n${program.name}:`);
-      console.log(profileText(times, program.name === undefined ? "a step" : "it"));
     }
-    if (profiled.length > 1) console.log(`\n${stepText(profiled)}`);
     await writeFileAtomic(options.trace, profileTrace(profiled));
-    console.log(`\ntrace in ${options.trace}`);
+    const texts = profiled.map(({ name, times }) =>
+      name === undefined ? profileText(times, "a step") : `\n${name}:\n${profileText(times, "it")}`,
+    );
+    if (profiled.length > 1) texts.push(`\n${stepText(profiled)}`);
+    output.result(texts.join("\n"), { adapter: webgpu.name, programs: profiled.map(programJson) });
+    output.line(`\ntrace in ${options.trace}`);
   } finally {
     await backend.close();
   }

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defaultConfig, type JsonObject, seal } from "@guidance/guidance";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { lastAdapter, readRun } from "./run.ts";
+import { hashPlugins } from "../plugins.ts";
+import { lastAdapter, pluginsChanged, readRun } from "./run.ts";
 
 let folder: string;
 const put = (name: string, file: string, body: unknown) =>
@@ -44,6 +45,18 @@ test.each([
     `environment of a run: "${join(folder, "environment.json")}" ${facts}. Expected`,
   );
   await expect(lastAdapter(folder)).rejects.toThrow(facts);
+});
+
+test("another code of the plugins is noticed", async () => {
+  const plugin = join(folder, "mine.ts");
+  await writeFile(plugin, "1;");
+  const hash = await hashPlugins([plugin]);
+  await putEnvironment({ ...whole, plugins: [plugin], starts: [{ plugins: hash }] });
+  expect(await pluginsChanged(folder)).toBe(false);
+  await writeFile(plugin, "2;");
+  expect(await pluginsChanged(folder)).toBe(true);
+  await putEnvironment({ ...whole, plugins: [], starts: [{ plugins: null }] });
+  expect(await pluginsChanged(folder)).toBe(false);
 });
 
 test("files that were edited or are of an earlier version are refused by name", async () => {

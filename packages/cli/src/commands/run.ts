@@ -17,6 +17,7 @@ import {
   writeSealed,
 } from "@guidance/guidance";
 import type { Opened } from "../device.ts";
+import { hashPlugins } from "../plugins.ts";
 import { type Choices, toChoices } from "../tuning.ts";
 
 /** Everything needed to build a run's networks and data again. */
@@ -109,14 +110,15 @@ export async function writeRun(
   // relative, so that all runs can be moved together
   const shared = relative(folder, guides);
   const choices = Object.fromEntries(opened.webgpu?.traits.choices ?? []);
-  await writeEnvironment(folder, { plugins, guides: shared, choices, starts: [environment(opened)] });
+  await writeEnvironment(folder, { plugins, guides: shared, choices, starts: [await environment(opened, plugins)] });
 }
 
 /** Adds to the record of a run that it was resumed, and on what. */
 export async function recordResume(folder: string, opened: Opened): Promise<void> {
   const { starts, ...rest } = await readEnvironment(folder);
   const choices = Object.fromEntries(rest.choices);
-  await writeEnvironment(folder, { ...rest, choices, starts: [...starts, environment(opened)] });
+  const start = await environment(opened, rest.plugins);
+  await writeEnvironment(folder, { ...rest, choices, starts: [...starts, start] });
 }
 
 /** What the run was started on, and each time it was resumed. */
@@ -130,15 +132,22 @@ export async function lastAdapter(folder: string): Promise<string> {
   return String(starts.at(-1)?.adapter ?? "an unknown device");
 }
 
+/** Whether the code of a run's plugins is another than when it was last started. */
+export async function pluginsChanged(folder: string): Promise<boolean> {
+  const { plugins, starts } = await readEnvironment(folder);
+  return (starts.at(-1)?.plugins ?? null) !== ((await hashPlugins(plugins)) ?? null);
+}
+
 function writeEnvironment(folder: string, value: JsonObject): Promise<void> {
   return writeSealed(join(folder, ENVIRONMENT), ENVIRONMENT_FORMAT, value);
 }
 
-function environment({ backend, webgpu }: Opened): JsonObject {
+async function environment({ backend, webgpu }: Opened, plugins: readonly string[]): Promise<JsonObject> {
   return {
     time: new Date().toISOString(),
     arguments: process.argv.slice(2),
     adapter: backend.name,
+    plugins: (await hashPlugins(plugins)) ?? null,
     device: webgpu?.opened.kind ?? "cpu",
     features: [...(webgpu?.opened.features ?? [])],
     node: process.version,

@@ -38,13 +38,11 @@ export interface StepProgram {
 /** Adds the options of `train` that decide a step, and which one. */
 export function addStepOptions(command: Command): Command {
   addDeviceOptions(addConfigOptions(addSetupOptions(command)));
-  return command
-    .addOption(
-      new Option("--step <step>", `which step: ${stepNames.join(", ")} (the guide's own training)`)
-        .argParser(oneOf(stepNames))
-        .default("guided"),
-    )
-    .option("--debug", "show stacks of errors");
+  return command.addOption(
+    new Option("--step <step>", `which step: ${stepNames.join(", ")} (the guide's own training)`)
+      .argParser(oneOf(stepNames))
+      .default("guided"),
+  );
 }
 
 /** The plan of the notebook's guided step; of its images there are no more than a batch. */

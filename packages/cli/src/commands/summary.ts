@@ -9,15 +9,16 @@ import {
   summarizeNetwork,
 } from "@guidance/guidance";
 import { type Command, Option } from "commander";
+import { addExamples } from "../examples.ts";
 import { addConfigOptions, addSetupOptions, buildConfig, oneOf, type SetupOptions } from "../options.ts";
 import { importPlugins } from "../plugins.ts";
 import { count, table } from "../report/format.ts";
+import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
 
 const networks = ["both", "student", "guide"] as const;
 
-interface SummaryOptions extends SetupOptions {
+interface SummaryOptions extends SetupOptions, OutputOptions {
   readonly network: (typeof networks)[number];
-  readonly json?: boolean;
 }
 
 export function addSummary(program: Command): void {
@@ -25,12 +26,14 @@ export function addSummary(program: Command): void {
     addSetupOptions(
       program.command("summary").description("print the layers, shapes, parameters and FLOPs of student and guide"),
     ),
-  )
-    .addOption(
-      new Option("--network <network>", `which: ${networks.join(", ")}`).argParser(oneOf(networks)).default("both"),
-    )
-    .option("--json", "as JSON")
-    .option("--debug", "show stacks of errors");
+  ).addOption(
+    new Option("--network <network>", `which: ${networks.join(", ")}`).argParser(oneOf(networks)).default("both"),
+  );
+  addOutputOptions(command, "print them as JSON");
+  addExamples(command, [
+    ["", "both networks of the demonstration"],
+    ["--preset notebook --network guide --batch 1", "ResNet-18 on one image"],
+  ]);
   command.action((options: SummaryOptions) => summary(options, command));
 }
 
@@ -47,8 +50,8 @@ async function summary(options: SummaryOptions, command: Command): Promise<void>
       ...summarizeNetwork(build[name](config, splits).model.eval(), input),
     }));
   await closeSplits(splits);
-  if (options.json) console.log(JSON.stringify({ input, networks: summaries }, undefined, 2));
-  else console.log(summaries.map((each) => summaryText(each, input)).join("\n\n"));
+  const text = summaries.map((each) => summaryText(each, input)).join("\n\n");
+  new Output(options).result(text, { input, networks: summaries });
 }
 
 function summaryText(

@@ -1,6 +1,6 @@
 /** `guidance train`: a guided student, the same without guide, and how they compare. */
 import { access } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import {
   checkBudget,
   checkRunName,
@@ -13,6 +13,7 @@ import {
   loadExperimentData,
   planExperiment,
   RunError,
+  readHistory,
   runExperiment,
   type TrainConfig,
 } from "@guidance/guidance";
@@ -20,20 +21,26 @@ import { DeviceLostError } from "@guidance/tensor";
 import type { Command } from "commander";
 import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
 import { describeError, Stopped } from "../errors.ts";
+import { addExamples } from "../examples.ts";
 import { Interruption } from "../interrupt.ts";
 import { addLoggerOptions, buildLoggers, type LoggerOptions } from "../loggers.ts";
 import { addConfigOptions, addSetupOptions, buildConfig, givenConfigFlags, type SetupOptions } from "../options.ts";
 import { hashPlugins, importPlugins } from "../plugins.ts";
-import { progressObserver, showPlan } from "../report/progress.ts";
-import { openScreen, type Screen } from "../report/screen.ts";
-import { caveats, resultTable } from "../report/summary.ts";
-import { lastAdapter, readRun, recordResume, type StoredRun, writeRun } from "./run.ts";
+import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
+import { recordingObserver, showPlan } from "../report/progress.ts";
+import { caveats, resultTable, sparklines } from "../report/summary.ts";
+import { launchUi } from "../ui/launch.ts";
+import { lastAdapter, pluginsChanged, readRun, recordResume, type StoredRun, writeRun } from "./run.ts";
+import { addUiOptions } from "./ui.ts";
 
-interface TrainOptions extends DeviceOptions, SetupOptions, LoggerOptions {
+interface TrainOptions extends DeviceOptions, LoggerOptions, OutputOptions, SetupOptions {
   readonly name?: string;
   readonly out: string;
   readonly folder?: string;
   readonly resume?: string;
+  readonly ui?: true;
+  readonly port?: number;
+  readonly host: string;
 }
 
 export function addTrain(program: Command): void {
@@ -45,12 +52,26 @@ export function addTrain(program: Command): void {
     .option("--folder <folder>", "the folder of this run, which must not exist (default: <out>/<time>-<name>)")
     .option("--resume <folder>", "go on with the run in this folder, with its own configuration");
   addDeviceOptions(addConfigOptions(addLoggerOptions(command)));
-  command.option("--debug", "show stacks of errors");
+  addUiOptions(
+    command.option(
+      "--ui",
+      "the dashboard in the browser while it trains; gradients and layers every 100 steps unless --inspect-every says else",
+    ),
+  );
+  addOutputOptions(command, "print each step, validation and inspection and at last the result as JSON lines");
+  addExamples(command, [
+    ["", "the demonstration: MNIST, 50 layers, with guide and without"],
+    ["--guide-steps 0 --alpha 1", "a random guide"],
+    ["--preset notebook --data ~/imagenet --batch 64", "the notebook on photographs"],
+    ["--ui", "with the dashboard in the browser"],
+    ["--mlflow http://localhost:5000", "also recorded in an MLflow server"],
+    ["--resume runs/20260131-120000-mnist", "a run that was stopped"],
+  ]);
   command.action((options: TrainOptions) => train(options, command));
 }
 
 async function train(options: TrainOptions, command: Command): Promise<void> {
-  const screen = openScreen();
+  const screen = new Output(options);
   const run = options.resume === undefined ? await newRun(options, command) : await earlierRun(options.resume, command);
   const loggers = buildLoggers(options);
   const started = performance.now();
@@ -72,20 +93,30 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
     const resumed = options.resume === undefined ? {} : { folder: options.resume, resume: true };
     const plan = await planExperiment({ ...common, ...resumed });
     showPlan(screen, plan, opened.backend.limits.budgetBytes);
+    for (const { name, plan: each } of plan.steps) screen.detail(`${name}:\n${each.describe()}`);
     checkBudget(plan, opened.backend);
     const folder = options.resume ?? (await claimFolder(options, run.config));
     if (options.resume === undefined) await writeRun(folder, run, splits, opened);
     else await noteResume(folder, opened, screen);
     screen.line(`run folder ${folder}`);
+    const dashboard = options.ui && showRun(folder, options, screen);
     const result = await experiment(screen, {
       ...common,
       folder,
       loggers,
       resume: options.resume !== undefined,
+    }).finally(() => dashboard?.close());
+    const seconds = (performance.now() - started) / 1000;
+    const { arms } = await readHistory(folder);
+    screen.result(`\n${resultTable(result, seconds)}\n\n${sparklines(arms)}`, {
+      kind: "result",
+      folder,
+      seconds,
+      ...result,
     });
-    screen.line(`\n${resultTable(result, (performance.now() - started) / 1000)}`);
     for (const line of caveats(run.config)) screen.line(line);
     screen.line(`weights, metrics and summary are in ${folder}`);
+    if (options.ui) screen.line(`the dashboard again: guidance ui ${folder}`);
   } finally {
     await loading.then(closeSplits, () => {});
     await opened.backend.close();
@@ -94,9 +125,18 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
 
 async function newRun(options: TrainOptions, command: Command): Promise<StoredRun> {
   const plugins = await importPlugins(options.plugin);
-  const config = buildConfig(command, options);
+  const config = withInspections(buildConfig(command, options), options, command);
   if (options.folder === undefined) checkRunName(nameOf(options, config));
   return { config, plugins, guides: join(options.out, "guides") };
+}
+
+/**
+ * Inspections for the dashboard, where nothing is said about them. One takes about as long as a step under guidance, and
+ * as two of the student alone: 100 steps make that 1 to 2 %.
+ */
+function withInspections(config: TrainConfig, { ui }: TrainOptions, command: Command): TrainConfig {
+  const isGiven = command.getOptionValueSource("inspectEvery") === "cli";
+  return ui && !isGiven && config.inspectEvery === null ? { ...config, inspectEvery: 100 } : config;
 }
 
 /** The run in `folder`, whose configuration stands. */
@@ -137,19 +177,32 @@ function claimFolder(options: TrainOptions, config: TrainConfig): Promise<string
   return createRunFolder({ root: out, name: nameOf(options, config), time: new Date() });
 }
 
-async function noteResume(folder: string, opened: Awaited<ReturnType<typeof open>>, screen: Screen): Promise<void> {
+/** Starts the dashboard, which shows the other runs in `--out` as well. */
+function showRun(folder: string, { out, folder: chosen, resume, host, port }: TrainOptions, screen: Output) {
+  const shown = chosen ?? resume ?? out;
+  const args = [shown, "--host", host, ...(port === undefined ? [] : ["--port", String(port)])];
+  return launchUi(args, (news) => {
+    if ("url" in news) screen.line(`dashboard ${news.url}#${encodeURIComponent(basename(folder))}`);
+    else screen.line(`no dashboard, training goes on: ${news.error}`);
+  });
+}
+
+async function noteResume(folder: string, opened: Awaited<ReturnType<typeof open>>, screen: Output): Promise<void> {
   const before = await lastAdapter(folder);
   if (before !== opened.backend.name) {
     screen.line(`note: the run was on ${before} before; from here on its numbers are not those it would have had`);
+  }
+  if (await pluginsChanged(folder)) {
+    screen.line("note: the code of the plugins has changed; from here on the numbers are not those it would have had");
   }
   await recordResume(folder, opened);
 }
 
 /** Runs it with progress and signals; ends in Stopped when a signal came. */
-async function experiment(screen: Screen, options: ExperimentOptions): Promise<ExperimentResult> {
+async function experiment(screen: Output, options: ExperimentOptions): Promise<ExperimentResult> {
   const interruption = new Interruption((line) => screen.line(line));
   try {
-    return await runExperiment({ ...options, observer: progressObserver(screen), signal: interruption.signal });
+    return await runExperiment({ ...options, observer: recordingObserver(screen), signal: interruption.signal });
   } catch (error) {
     const goOn = `Go on with: guidance train --resume ${options.folder}`;
     if (error instanceof DeviceLostError) throw new Error(`${error.message} ${goOn}`, { cause: error });

@@ -3,7 +3,9 @@ import { createBackend, openDevice, type TunedKernel } from "@guidance/shaders";
 import { ValueError } from "@guidance/tensor";
 import type { Command } from "commander";
 import { deviceOf } from "../device.ts";
+import { addExamples } from "../examples.ts";
 import { duration } from "../report/format.ts";
+import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
 import { readChoices, writeChoices } from "../tuning.ts";
 import { addStepOptions, planChosenStep, type StepOptions } from "./step.ts";
 
@@ -13,10 +15,15 @@ export function addTune(program: Command): void {
       .command("tune")
       .description("measure the alternatives for the kernels of a training step, and keep the fastest for this device"),
   );
-  command.action((options: StepOptions) => tune(options, command));
+  addOutputOptions(command, "print the times as JSON");
+  addExamples(command, [
+    ["", "the kernels of the demonstration"],
+    ["--preset notebook --batch 4", "those of the notebook's step"],
+  ]);
+  command.action((options: StepOptions & OutputOptions) => tune(options, command));
 }
 
-async function tune(options: StepOptions, command: Command): Promise<void> {
+async function tune(options: StepOptions & OutputOptions, command: Command): Promise<void> {
   const device = deviceOf(options);
   if (device === "cpu") {
     throw new ValueError({
@@ -26,16 +33,21 @@ async function tune(options: StepOptions, command: Command): Promise<void> {
       hint: "Leave --device out, or take gpu, lavapipe or swiftshader",
     });
   }
+  const output = new Output(options);
   const opened = await openDevice({ device });
-  const before = await readChoices(opened, (line) => console.log(line));
+  const before = await readChoices(opened, (line) => output.line(line));
   const backend = createBackend(opened, options.budget === undefined ? {} : { budgetBytes: options.budget * 1e9 });
   try {
-    console.log(`adapter ${backend.name}`);
+    output.line(`adapter ${backend.name}`);
     const started = performance.now();
     const tuned: TunedKernel[] = [];
     for (const { name, plan, runs } of await planChosenStep(backend, options, command)) {
-      if (name !== undefined) console.log(`${name}:`);
-      const kernels = await backend.tune(plan, (kernel) => console.log(lineOf(kernel)));
+      if (name !== undefined) output.line(`${name}:`);
+      const kernels = await backend.tune(plan, (kernel, done, total) => {
+        output.line(lineOf(kernel));
+        output.progress({ label: "tune", done, total, detail: "" });
+      });
+      output.close();
       tuned.push(...kernels.map((kernel) => ({ ...kernel, count: kernel.count * runs })));
     }
     // what other networks' kernels were tuned to stands
@@ -49,11 +61,14 @@ async function tune(options: StepOptions, command: Command): Promise<void> {
       return sum + count * (before - after);
     }, 0);
     const file = await writeChoices(opened, choices);
-    console.log(
-      `${tuned.length} sizes measured in ${duration((performance.now() - started) / 1000)}; ` +
+    const seconds = (performance.now() - started) / 1000;
+    output.result(
+      `${tuned.length} sizes measured in ${duration(seconds)}; ` +
         `what is fastest saves ${(saved * 1e3).toFixed(2)} ms a step, and is in ${file}`,
+      { adapter: backend.name, seconds, savedSeconds: saved, file, kernels: tuned },
     );
   } finally {
+    output.close();
     await backend.close();
   }
 }

@@ -19,6 +19,19 @@ interface Sum {
   bytes: number;
 }
 
+/** The times of a program for machines: seconds, FLOPs and bytes of each kernel. */
+export function programJson({ name = "step", runs, times }: ProgramTimes) {
+  const kernels = times.calls.map(({ call: { kernel, family }, seconds }) => ({
+    label: kernel.label,
+    layer: kernel.path,
+    family,
+    seconds,
+    flops: kernelFlops(kernel),
+    bytes: kernelBytes(kernel),
+  }));
+  return { name, runs, method: times.method, seconds: times.step, kernels };
+}
+
 /** Sums kernels by a name, the dearest first. */
 function sumBy(calls: readonly KernelTime[], nameOf: (time: KernelTime) => string): [string, Sum][] {
   const sums = new Map<string, Sum>();

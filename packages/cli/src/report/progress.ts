@@ -1,7 +1,8 @@
 /** What a training run shows: its plans before it runs, then progress with ETA and validation. */
-import { type ExperimentPlan, type Observer, peakOf } from "@guidance/guidance";
+import { type ExperimentPlan, type Observer, peakOf, type ScoringProgress } from "@guidance/guidance";
 import { formatBytes } from "@guidance/tensor";
 import { duration, percent } from "./format.ts";
+import type { Output } from "./output.ts";
 import type { Screen } from "./screen.ts";
 
 /** Shows every plan of a run, and the most memory it will take of `budgetBytes`. */
@@ -14,30 +15,49 @@ export function showPlan(screen: Screen, planned: ExperimentPlan, budgetBytes: n
   screen.line(`memory: at most ${formatBytes(peakOf(planned))} at a time, ${budget}`);
 }
 
+/** Images above which a scoring shows how far it is. */
+const LONG_SCORING = 5000;
+
+/** Shows how far a scoring is, where it takes long. */
+export function scoringProgress(screen: Screen): (progress: ScoringProgress) => void {
+  return ({ name, done, total }) => {
+    if (total > LONG_SCORING) screen.progress({ label: "scoring", done, total, detail: name });
+  };
+}
+
 /** An observer that shows everything on `screen`. */
 export function progressObserver(screen: Screen): Observer {
-  let arm: { readonly name: string; readonly from: number; readonly since: number } | undefined;
   return {
     message: (text) => screen.line(text),
-    step({ arm: name, step, totalSteps, loss, crossEntropy, dissimilarity, pairs, seconds, dataSeconds }) {
-      const now = performance.now() / 1000;
-      // the first step compiles shaders and says nothing about the others
-      if (arm?.name !== name) arm = { name, from: step, since: now };
-      const left = totalSteps - step;
-      const eta = step > arm.from || left === 0 ? (now - arm.since) * (left / Math.max(1, step - arm.from)) : undefined;
+    step({ arm, step, totalSteps, loss, crossEntropy, dissimilarity, pairs, seconds, dataSeconds }) {
       const parts = [`loss ${loss.toFixed(4)}`];
       if (pairs > 0)
         parts.push(`CE ${crossEntropy.toFixed(4)}`, `similarity ${(1 - dissimilarity / pairs).toFixed(4)}`);
-      parts.push(
-        `${duration(seconds)}/step`,
-        `data ${duration(dataSeconds)}`,
-        `ETA ${eta === undefined ? "?" : duration(eta)}`,
-      );
-      screen.progress({ label: name, done: step, total: totalSteps, detail: parts.join("  ") });
+      parts.push(`${duration(seconds)}/step`, `data ${duration(dataSeconds)}`);
+      screen.progress({ label: arm, done: step, total: totalSteps, detail: parts.join("  ") });
     },
+    scoring: scoringProgress(screen),
     validation({ arm: name, step, loss, top1, top5, best }) {
       const scores = `loss ${loss.toFixed(4)}, top-1 ${percent(top1)}, top-5 ${percent(top5)}`;
       screen.line(`${name}: validation after step ${step}: ${scores}${best ? ", best so far" : ""}`);
     },
+  };
+}
+
+/** The same, which also prints each event as JSON where that is wanted. */
+export function recordingObserver(output: Output): Observer {
+  const shown = progressObserver(output);
+  return {
+    ...shown,
+    step(event) {
+      output.record({ kind: "step", ...event });
+      shown.step?.(event);
+    },
+    validation(event) {
+      output.record({ kind: "validation", ...event });
+      shown.validation?.(event);
+    },
+    inspection: (event) => output.record({ kind: "inspection", ...event }),
+    warning: (text) => output.warning(text),
   };
 }

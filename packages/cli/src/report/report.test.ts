@@ -2,9 +2,10 @@ import { PassThrough } from "node:stream";
 import { defaultConfig, type ExperimentResult } from "@guidance/guidance";
 import { expect, test } from "vitest";
 import { duration, percent, table } from "./format.ts";
+import { Output, type OutputOptions } from "./output.ts";
 import { progressObserver } from "./progress.ts";
 import { openScreen } from "./screen.ts";
-import { caveats, resultTable } from "./summary.ts";
+import { caveats, resultTable, sparklines } from "./summary.ts";
 
 test("numbers", () => {
   expect([0.312, 4.26, 48.4, 185, 4000].map(duration)).toEqual(["0.31 s", "4.3 s", "48 s", "3 min 05 s", "1 h 6 min"]);
@@ -76,4 +77,77 @@ test("progress is lines in a file and a bar on a terminal", () => {
     "",
   ]);
   expect(shown(true)).toMatch(/validation after step 3: .*\n.*guided +█+ 3\/3 .*similarity 0\.5000/s);
+});
+
+test("the time left is told of each thing by its own pace, and begins anew where the thing does", async () => {
+  const stream = Object.assign(new PassThrough(), { isTTY: false }) as unknown as NodeJS.WriteStream;
+  const screen = openScreen(stream);
+  const moment = (label: string, done: number) => screen.progress({ label, done, total: 4, detail: "" });
+  for (const [label, done] of [
+    ["a", 1],
+    ["b", 1],
+    ["a", 2],
+    ["b", 2],
+    ["a", 1],
+    ["a", 4],
+  ] as const)
+    moment(label, done);
+  const etas = String((stream as unknown as PassThrough).read()).match(/ETA .*/g);
+  expect(etas).toEqual([
+    "ETA ?",
+    "ETA ?",
+    expect.stringMatching(/^ETA 0\.00 s$/),
+    expect.stringMatching(/^ETA 0\.00 s$/),
+    "ETA ?",
+    "ETA 0.00 s",
+  ]);
+});
+
+/** What goes to standard output and standard error. */
+function told(options: OutputOptions): { out: string; err: string } {
+  const streams = [0, 1].map(() =>
+    Object.assign(new PassThrough(), { isTTY: false }),
+  ) as unknown as NodeJS.WriteStream[];
+  const output = new Output(options, streams[0], streams[1] as typeof process.stderr);
+  output.line("a line");
+  output.detail("a detail");
+  output.progress({ label: "work", done: 1, total: 2, detail: "half" });
+  output.record({ kind: "step" });
+  output.result("the result", { top1: 0.5 });
+  output.close();
+  const [out, err] = streams.map((stream) => String((stream as unknown as PassThrough).read() ?? ""));
+  return { out, err };
+}
+
+test("people get lines, as many as they ask for, and machines JSON alone", () => {
+  const progress = "work     1/2  half  ETA ?\n";
+  expect(told({})).toEqual({ out: `a line\n${progress}the result\n`, err: "" });
+  expect(told({ quiet: true })).toEqual({ out: "the result\n", err: "" });
+  expect(told({ verbose: true })).toEqual({ out: `a line\na detail\n${progress}the result\n`, err: "" });
+  expect(told({ json: true })).toEqual({ out: '{"kind":"step"}\n{"top1":0.5}\n', err: `a line\n${progress}` });
+  expect(told({ json: true, quiet: true })).toEqual({ out: '{"kind":"step"}\n{"top1":0.5}\n', err: "" });
+});
+
+test("accuracy over a run is a bar for each validation, on one scale, and fits a line", () => {
+  const history = (arm: "guided" | "unguided", top1: readonly number[]) => ({
+    arm,
+    layers: [],
+    steps: [],
+    inspections: [],
+    validations: top1.map((each, i) => ({ ...scores, arm, step: i, best: false, top1: each })),
+  });
+  expect(sparklines([history("guided", [0, 0.1, 0.4, 0.8]), history("unguided", [0.1, 0.2])]).split("\n")).toEqual([
+    expect.stringMatching(/^validation top-1 /),
+    expect.stringMatching(/^guided +▁▂▅█ +0\.0 % to 80\.0 %$/),
+    expect.stringMatching(/^unguided +▂▃ +10\.0 % to 20\.0 %$/),
+  ]);
+  const long = sparklines([
+    history(
+      "guided",
+      Array.from({ length: 1000 }, (_, i) => i / 1000),
+    ),
+  ]).split("\n")[1];
+  expect(long.length).toBeLessThan(110);
+  expect(long).toContain("█");
+  expect(sparklines([history("guided", [])])).toBe("");
 });

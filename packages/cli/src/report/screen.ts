@@ -3,6 +3,7 @@
  * output goes to a file or another program.
  */
 import { MultiBar, Presets, type SingleBar } from "cli-progress";
+import { duration } from "./format.ts";
 
 /** One moment of something that takes long. */
 export interface ProgressLine {
@@ -21,9 +22,30 @@ export interface Screen {
   close(): void;
 }
 
-/** The screen for a stream: a terminal or not. */
+/** The screen for a stream: a terminal or not. Progress ends with the time that is left. */
 export function openScreen(stream: NodeJS.WriteStream = process.stdout): Screen {
-  return stream.isTTY ? new BarScreen(stream) : new PlainScreen(stream);
+  const screen = stream.isTTY ? new BarScreen(stream) : new PlainScreen(stream);
+  const left = timeLeft();
+  return {
+    line: (text) => screen.line(text),
+    progress: (line) =>
+      screen.progress({ ...line, detail: [line.detail, `ETA ${left(line)}`].filter(Boolean).join("  ") }),
+    close: () => screen.close(),
+  };
+}
+
+/** Tells the time left of what has a label, from its pace since the first moment it was shown. */
+function timeLeft(): (line: ProgressLine) => string {
+  const begun = new Map<string, { readonly done: number; readonly since: number }>();
+  return ({ label, done, total }) => {
+    const now = performance.now() / 1000;
+    const known = begun.get(label);
+    // the first step of a training compiles shaders and says nothing about the others
+    const from = known && known.done <= done ? known : { done, since: now };
+    begun.set(label, from);
+    if (done === total) return duration(0);
+    return done > from.done ? duration(((now - from.since) * (total - done)) / (done - from.done)) : "?";
+  };
 }
 
 const progressText = ({ label, done, total, detail }: ProgressLine): string =>

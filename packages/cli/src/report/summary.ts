@@ -1,5 +1,6 @@
 /** The end of `guidance train`: a table of test scores, and what it does and does not show. */
 import {
+  type ArmHistory,
   type ArmResult,
   defaultConfig,
   type ExperimentResult,
@@ -38,6 +39,25 @@ export function resultRows({ arms, guide }: ExperimentResult): string[][] {
 export function resultTable(result: ExperimentResult, seconds: number): string {
   return `${table(resultRows(result))}\n\nadapter ${result.adapter}, ${duration(seconds)} in all`;
 }
+
+const BARS = "▁▂▃▄▅▆▇█";
+
+/** Validation accuracy over the run, a bar for each validation, all on one scale from 0 to the best. */
+export function sparklines(arms: readonly ArmHistory[]): string {
+  const scored = arms.filter(({ validations }) => validations.length > 0);
+  const best = Math.max(1e-9, ...scored.flatMap(({ validations }) => validations.map(({ top1 }) => top1)));
+  const bar = (top1: number) => BARS[Math.min(BARS.length - 1, Math.floor((top1 / best) * BARS.length))];
+  const rows = scored.map(({ arm, validations }) => {
+    // no more bars than a line holds
+    const every = Math.ceil(validations.length / MOST_BARS);
+    const shown = validations.filter((_, i) => (validations.length - 1 - i) % every === 0);
+    const [first, last] = [validations[0], validations[validations.length - 1]];
+    return [arm, shown.map(({ top1 }) => bar(top1)).join(""), `${percent(first.top1)} to ${percent(last.top1)}`];
+  });
+  return rows.length > 0 ? table([["validation top-1", "", ""], ...rows]) : "";
+}
+
+const MOST_BARS = 60;
 
 /** Whether a configuration is the demonstration, up to its seed. */
 function isDemo(config: TrainConfig): boolean {

@@ -11,7 +11,7 @@ import {
   unbiasedRbfRelations,
   ValueError,
 } from "@guidance/tensor";
-import { comparisonOnly, type Similarity, similarities } from "../method/similarity.ts";
+import { comparisonOnly, type Similarity, similarities, similarityOf } from "../method/similarity.ts";
 import { nearestName } from "../nearest.ts";
 import { type Principal, principalProcrustes, principalSvcca } from "./principal.ts";
 
@@ -52,7 +52,7 @@ export function measureOf(name: string, estimator: Estimator): Measure {
       hint: nearest === undefined ? "Add your own with --plugin" : `Perhaps you meant "${nearest}"`,
     });
   }
-  const measure: Measure = measures[name] ?? { kind: "pairs", of: similarities.get(name) };
+  const measure: Measure = measures[name] ?? { kind: "pairs", of: similarityOf(name) };
   if (estimator === "full") return measure;
   if (measure.kind === "relations" && measure.unbiased) return { ...measure, relations: measure.unbiased };
   throw new ValueError({

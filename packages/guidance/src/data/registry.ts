@@ -1,13 +1,16 @@
 /** Data sets by name, so that a configuration or the command line can say which; users add their own. */
 
+import { awaitOwn } from "../own-code.ts";
 import { Registry } from "../registry.ts";
 import { CIFAR10, CIFAR100, loadCifar } from "./cifar.ts";
 import { checkDataset, type ImageDataset } from "./dataset.ts";
 import { DataError } from "./errors.ts";
 import { loadFashionMnist } from "./fashion-mnist.ts";
 import { type OpenImageOptions, openImageData } from "./images/open.ts";
+import { checkTransform, transformNamed } from "./images/transforms.ts";
 import { memorySource } from "./memory-source.ts";
 import { loadMnist } from "./mnist.ts";
+import { checkLoaded } from "./own-data.ts";
 import { closeSplits, type ImageSource, type SourceSplits } from "./source.ts";
 import { type SyntheticOptions, syntheticDataset } from "./synthetic.ts";
 
@@ -24,7 +27,11 @@ export interface DatasetOptions {
 }
 
 /** How encoded images are read. */
-export type FolderImages = Pick<OpenImageOptions, "size" | "workers" | "seed" | "onBadImage">;
+export interface FolderImages extends Pick<OpenImageOptions, "size" | "workers" | "seed" | "onBadImage"> {
+  /** Names of transforms, of training images and of all others; those of torchvision's recipe unless given. */
+  readonly trainTransform?: string;
+  readonly transform?: string;
+}
 
 /** Reads or makes the splits of a data set: arrays in memory, or sources of their own. */
 export type DatasetLoader = (options: DatasetOptions) => Promise<{
@@ -32,14 +39,18 @@ export type DatasetLoader = (options: DatasetOptions) => Promise<{
 }>;
 
 /** Data sets by name. */
-export const datasets = new Registry<DatasetLoader>("data set", {
-  mnist: loadMnist,
-  "fashion-mnist": loadFashionMnist,
-  cifar10: ({ folder }) => loadCifar(CIFAR10, folder),
-  cifar100: ({ folder }) => loadCifar(CIFAR100, folder),
-  synthetic: async ({ synthetic }) => syntheticDataset(synthetic),
-  folder: openFolder,
-});
+export const datasets = new Registry<DatasetLoader>(
+  "data set",
+  {
+    mnist: loadMnist,
+    "fashion-mnist": loadFashionMnist,
+    cifar10: ({ folder }) => loadCifar(CIFAR10, folder),
+    cifar100: ({ folder }) => loadCifar(CIFAR100, folder),
+    synthetic: async ({ synthetic }) => syntheticDataset(synthetic),
+    folder: openFolder,
+  },
+  "async (options) => ({ train, validation, test })",
+);
 
 /** A folder of images, Parquet or tar files. */
 async function openFolder({ folder, images = {}, say = () => {} }: DatasetOptions): Promise<SourceSplits> {
@@ -51,8 +62,13 @@ async function openFolder({ folder, images = {}, say = () => {} }: DatasetOption
       hint: "Give it with --data",
     });
   }
+  const { size = 224, trainTransform = "random-resized-crop", transform = "center-crop", ...reading } = images;
+  const chosen = { trainTransform: transformNamed(trainTransform, size), transform: transformNamed(transform, size) };
+  for (const each of Object.values(chosen)) checkTransform(each);
   const opened = await openImageData(folder, {
-    ...images,
+    ...reading,
+    ...chosen,
+    size,
     onBad: (error, split) => say(`skipped in "${split}": ${error.message}`),
   });
   for (const note of opened.notes) say(`note: ${note}`);
@@ -61,7 +77,10 @@ async function openFolder({ folder, images = {}, say = () => {} }: DatasetOption
 
 /** The checked splits of the data set called `name`; throws for an unknown name or data that do not fit. */
 export async function loadDataset(name: string, options: DatasetOptions = {}): Promise<SourceSplits> {
-  const { train, validation, test } = await datasets.get(name)(options);
+  const load = datasets.get(name);
+  const loaded = await awaitOwn(`data set "${name}"`, async () => load(options));
+  checkLoaded(name, loaded);
+  const { train, validation, test } = loaded;
   const splits = { train: sourceOf(train), validation: sourceOf(validation), test: sourceOf(test) };
   try {
     checkSplits(name, splits);

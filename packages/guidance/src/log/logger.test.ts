@@ -34,9 +34,10 @@ test("what a logger throws, rejects or is not is told once, and the others hear 
   await log.close();
   expect(heard).toEqual(["saving", "saving", "end"]);
   expect(lines).toEqual([
-    "warning: logger unopened of guided: cannot open; the training goes on without it",
-    "warning: logger throwing of guided: first second; the training goes on without it",
-    "warning: logger rejecting of guided: no; the training goes on without it",
+    "logger missing of guided: it gave undefined, no logger; the training goes on without it",
+    "logger unopened of guided: cannot open; the training goes on without it",
+    "logger throwing of guided: first second; the training goes on without it",
+    "logger rejecting of guided: no; the training goes on without it",
   ]);
 });
 
@@ -73,11 +74,11 @@ test("a training with loggers that fail ends as one without", async () => {
     folder: logged,
     guideCache: runs.cache,
     loggers: new Map([["failing", failing]]),
-    observer: { message: (line) => void messages.push(line) },
+    observer: { warning: (line) => void messages.push(line) },
   });
   expect(result.arms.map(({ test: scores }) => scores)).toEqual(expected.arms.map(({ test: scores }) => scores));
   expect((await readHistory(logged)).summary).toBeDefined();
-  expect(messages.filter((line) => line.startsWith("warning"))).toEqual([
+  expect(messages).toEqual([
     "warning: logger failing of guided: no; the training goes on without it",
     "warning: logger failing of unguided: no; the training goes on without it",
   ]);

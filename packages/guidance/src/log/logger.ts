@@ -3,6 +3,7 @@
  * hold up or end a training: the first failure of one is told in one line, and the training goes on without it.
  */
 
+import { describeValue } from "../own-code.ts";
 import type { JsonObject } from "../run/json.ts";
 import type { ArmResult } from "../train/experiment.ts";
 import type { InspectionEvent, StepEvent, ValidationEvent } from "../train/fit.ts";
@@ -70,7 +71,9 @@ class Guarded {
     this.#name = name;
     this.#start = start;
     try {
-      this.#logger = opener({ ...start, warn: (text) => this.#warn(text) });
+      const opened: unknown = opener({ ...start, warn: (text) => this.#warn(text) });
+      if (typeof opened !== "object" || opened === null) throw new Error(`it gave ${describeValue(opened)}, no logger`);
+      this.#logger = opened;
     } catch (error) {
       this.#fail(error);
     }
@@ -117,6 +120,6 @@ class Guarded {
   }
 
   #warn(text: string): void {
-    this.#start.warn(`warning: logger ${this.#name} of ${this.#start.arm}: ${text}`);
+    this.#start.warn(`logger ${this.#name} of ${this.#start.arm}: ${text}`);
   }
 }

@@ -6,4 +6,4 @@ import { tensorboardLogger } from "./tensorboard.ts";
 /** The name of the logger that every run has. */
 export const TENSORBOARD = "tensorboard";
 
-export const loggers = new Registry<OpenLogger>("logger", { [TENSORBOARD]: tensorboardLogger });
+export const loggers = new Registry<OpenLogger>("logger", { [TENSORBOARD]: tensorboardLogger }, "(start) => Logger");

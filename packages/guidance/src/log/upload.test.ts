@@ -1,7 +1,7 @@
 /** MLflow and W&B against servers of ours: what they are sent, and servers that fail, hang, refuse, or are not there. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import type { JsonObject } from "../run/json.ts";
 import type { Logger, LogStart, OpenLogger } from "./logger.ts";
 import { mlflowLogger } from "./mlflow.ts";
@@ -157,7 +157,7 @@ test("a server that fails at first gets everything in the end, once", async () =
     else mlflow(call, response);
   });
   const { logger, lines } = open(mlflowLogger({ url, experiment: "e", limits: { ...limits, closing: 3000 } }));
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await vi.waitFor(() => expect(lines).toHaveLength(1));
   train(logger);
   await logger.close?.();
   expect(lines).toEqual([
@@ -183,9 +183,9 @@ for (const [name, answer] of Object.entries(troubles)) {
       const { logger, lines } = open(opener);
       const began = performance.now();
       train(logger);
-      expect(performance.now() - began).toBeLessThan(100);
+      expect(performance.now() - began).toBeLessThan(200);
       await logger.close?.();
-      expect(performance.now() - began).toBeLessThan(limits.closing + 500);
+      expect(performance.now() - began).toBeLessThan(limits.closing + 2000);
       expect(lines.at(-1)).toMatch(/^\d+ records have not reached 127\.0\.0\.1:\d+$/);
       expect(lines.length).toBeLessThanOrEqual(2);
       expect(lines.join()).not.toMatch(/secret|c2VjcmV0|\n/);
@@ -201,7 +201,7 @@ test("a server that refuses, or is none, is asked once", async () => {
   ]) {
     const { url, calls } = await serve(answer);
     const { logger, lines } = open(wandbLogger({ url, key: "secret", project: "p", limits }));
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    await vi.waitFor(() => expect(lines).toHaveLength(1));
     train(logger);
     await logger.close?.();
     expect(calls).toHaveLength(1);
@@ -216,7 +216,7 @@ test("where nobody listens it says so", async () => {
   const { url } = await serve(mlflow);
   closing.splice(0)[0]();
   const { logger, lines } = open(mlflowLogger({ url, experiment: "e", limits }));
-  await new Promise((resolve) => setTimeout(resolve, 60));
+  await vi.waitFor(() => expect(lines).toHaveLength(1));
   await logger.close?.();
   expect(lines[0]).toMatch(/failed \(ECONNREFUSED\); it is tried again/);
   expect(lines[1]).toMatch(/^the end of the record has not reached/);
@@ -226,7 +226,7 @@ test("of a long outage the newest records are kept", async () => {
   let down = true;
   const { url, calls } = await serve((call, response) => (down ? json(response, {}, 500) : wandb(call, response)));
   const { logger, lines } = open(wandbLogger({ url, key: "k", project: "e/p", limits: { ...limits, closing: 5000 } }));
-  await new Promise((resolve) => setTimeout(resolve, 30));
+  await vi.waitFor(() => expect(lines).toHaveLength(1));
   for (let step = 1; step <= 10_500; step++) logger.step?.(stepOf(step));
   down = false;
   await logger.close?.();

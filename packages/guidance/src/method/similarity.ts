@@ -1,14 +1,19 @@
 /** Similarities of two feature matrices by name. */
-import { linearCka, procrustes, rbfCka, rsa, type Tensor, ValueError } from "@guidance/tensor";
+import { formatShape, linearCka, procrustes, rbfCka, rsa, Tensor, ValueError } from "@guidance/tensor";
+import { describeValue, runOwn } from "../own-code.ts";
 import { Registry } from "../registry.ts";
 
-/** How alike two sets of features [n, ...] of the same n samples are: a scalar, 1 for equal. */
+/** How alike two sets of features [n, ...] of the same n samples are, the student's first: a scalar, 1 for equal. */
 export type Similarity = (x: Tensor, y: Tensor) => Tensor;
 
 /** Names of similarities that have no derivative here and only compare. */
 export const comparisonOnly: ReadonlySet<string> = new Set(["svcca"]);
 
 class Similarities extends Registry<Similarity> {
+  override has(name: string): boolean {
+    return comparisonOnly.has(name) || super.has(name);
+  }
+
   override get(name: string): Similarity {
     if (!comparisonOnly.has(name)) return super.get(name);
     throw new ValueError({
@@ -21,10 +26,31 @@ class Similarities extends Registry<Similarity> {
 }
 
 /** Similarities that a loss can be made of. `cka` is what `linear-cka` is called in configurations. */
-export const similarities: Registry<Similarity> = new Similarities("similarity", {
-  cka: linearCka,
-  "linear-cka": linearCka,
-  "rbf-cka": rbfCka,
-  rsa,
-  procrustes,
-});
+export const similarities: Registry<Similarity> = new Similarities(
+  "similarity",
+  {
+    cka: linearCka,
+    "linear-cka": linearCka,
+    "rbf-cka": rbfCka,
+    rsa,
+    procrustes,
+  },
+  "(x, y) => Tensor",
+);
+
+/** The similarity called `name`, which throws ValueError where it gives anything but a scalar. */
+export function similarityOf(name: string): Similarity {
+  const what = `similarity "${name}"`;
+  const similarity = similarities.get(name);
+  return (x, y) => {
+    const given: unknown = runOwn(what, () => similarity(x, y));
+    if (given instanceof Tensor && given.rank === 0 && given.dtype === "f32") return given;
+    const isTensor = given instanceof Tensor;
+    throw new ValueError({
+      what,
+      facts: `of features ${formatShape(x.shape)} and ${formatShape(y.shape)} it is ${isTensor ? `${given.dtype}${formatShape(given.shape)}` : describeValue(given)}`,
+      expected: "a scalar, a Tensor f32[]",
+      hint: isTensor ? "Reduce over all axes with mean or sum" : "Return what its Tensors come to",
+    });
+  };
+}

@@ -30,20 +30,32 @@ export interface GuideSettings {
 export type StudentFactory = (task: ImageTask, settings: StudentSettings) => nn.Module;
 export type GuideFactory = (task: ImageTask, settings: GuideSettings) => nn.Module;
 
-export const students = new Registry<StudentFactory>("student", {
-  "deep-fcn": ({ channels, height, width: imageWidth, classes, generator }, { layers, width, firstWidth, dropout }) =>
-    new DeepFCN({
-      inputs: channels * height * imageWidth,
-      firstWidth,
-      width,
-      middleLayers: layers - 2,
-      classes,
-      dropout,
-      generator,
-    }),
-});
+const signature = "(task, settings) => nn.Module";
 
-export const guides = new Registry<GuideFactory>("guide", {
-  resnet18: ({ channels, classes, generator }, { baseWidth }) =>
-    new ResNet18({ channels, classes, baseWidth, generator }),
-});
+/** Students: networks that take images [N, channels, height, width] and give logits [N, classes]. */
+export const students = new Registry<StudentFactory>(
+  "student",
+  {
+    "deep-fcn": ({ channels, height, width: imageWidth, classes, generator }, { layers, width, firstWidth, dropout }) =>
+      new DeepFCN({
+        inputs: channels * height * imageWidth,
+        firstWidth,
+        width,
+        middleLayers: layers - 2,
+        classes,
+        dropout,
+        generator,
+      }),
+  },
+  signature,
+);
+
+/** Guides: networks as students are, that steer them. */
+export const guides = new Registry<GuideFactory>(
+  "guide",
+  {
+    resnet18: ({ channels, classes, generator }, { baseWidth }) =>
+      new ResNet18({ channels, classes, baseWidth, generator }),
+  },
+  signature,
+);

@@ -2,8 +2,7 @@
  * JSON files of our own: the last field of each, `guidance`, names its format and version and has a checksum of all the
  * rest. A file that was cut off, damaged, edited or written by another version is then refused by name.
  *
- * The checksum is of the text without white space and without the checksum itself, so that a file may be indented anew:
- * `jq -cj 'del(.guidance.sha256)' config.json | sha256sum` gives it too.
+ * The checksum is of the text without white space and without the checksum itself, so that a file may be indented anew.
  */
 
 import { createHash } from "node:crypto";

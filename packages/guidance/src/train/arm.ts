@@ -1,9 +1,9 @@
 /** The folder of one trained network: where a run of it goes on, and the record of what happens. */
-import { access, mkdir } from "node:fs/promises";
+import { access } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Backend } from "@guidance/tensor";
 import { combineLoggers, type Logger, type OpenLogger } from "../log/logger.ts";
-import { removeLeftovers } from "../run/files.ts";
+import { makeFolder, removeLeftovers } from "../run/files.ts";
 import type { JsonObject } from "../run/json.ts";
 import { dropMetricsAfter, MetricsWriter, readMetrics } from "../run/metrics.ts";
 import type { FitOptions, Observer } from "./fit.ts";
@@ -37,7 +37,7 @@ export async function openArm(
   trained: Trained,
   { backend, resume = false, observer, loggers = new Map(), config }: ArmOptions,
 ): Promise<ArmFolder> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   if (resume) await removeLeftovers(folder);
   const metrics = join(folder, "metrics.jsonl");
   const start =
@@ -48,7 +48,7 @@ export async function openArm(
   if (resume) await dropMetricsAfter(metrics, start?.step || -1);
   const writer = new MetricsWriter(metrics);
   const known = readMetrics(metrics).some(({ kind }) => kind === "layers");
-  const warn = (line: string) => observer?.message?.(line);
+  const warn = (line: string) => observer?.warning?.(`warning: ${line}`);
   const log = combineLoggers(loggers, { folder, arm: basename(folder), config, step: start?.step ?? 0, warn });
   const options = { folder, observer: recording(observer, writer, known, log), ...(start ? { start } : {}) };
   const close = async () => {

@@ -4,7 +4,7 @@
  */
 import { Generator, nn, optim } from "@guidance/tensor";
 import type { ImageFormat } from "../data/source.ts";
-import { similarities } from "../method/similarity.ts";
+import { similarityOf } from "../method/similarity.ts";
 import { buildNetwork } from "../models/network.ts";
 import { guides, students } from "../models/registry.ts";
 import type { TrainConfig } from "./config.ts";
@@ -35,7 +35,8 @@ export function buildStudent(config: TrainConfig, splits: TaskSplits): BuiltNetw
   const generator = new Generator(config.seed);
   const build = students.get(config.student.name);
   const task = { ...imageTask(config, splits), generator };
-  const model = buildNetwork(generator, () => build(task, config.student)).named("student");
+  const what = `student "${config.student.name}"`;
+  const model = buildNetwork(what, generator, () => build(task, config.student)).named("student");
   if (config.precision === "mixed") nn.storeHalves(model);
   return { model, generator };
 }
@@ -45,7 +46,8 @@ export function buildGuide(config: TrainConfig, splits: TaskSplits): BuiltNetwor
   const generator = new Generator(guideSeed(config.seed));
   const build = guides.get(config.guide.name);
   const task = { ...imageTask(config, splits), generator };
-  return { model: buildNetwork(generator, () => build(task, config.guide)).named("guide"), generator };
+  const what = `guide "${config.guide.name}"`;
+  return { model: buildNetwork(what, generator, () => build(task, config.guide)).named("guide"), generator };
 }
 
 /** How a data set's images enter a step: as bytes. */
@@ -66,18 +68,18 @@ export function studentTask(
     weightDecay > 0
       ? new optim.AdamW(model.parameters(), { learningRate, weightDecay })
       : new optim.Adam(model.parameters(), { learningRate });
-  const guidance = guide && guidanceOf(config, guide);
+  const guidance = guide && buildGuidance(config, guide);
   const scaler = config.precision === "mixed" ? new optim.LossScaler() : undefined;
   return { model, optimizer, guidance, ...imageInput(splits), parts, clipNorm, labelSmoothing, scaler };
 }
 
-/** How a guide that is ready steers. */
-export function guidanceOf(config: TrainConfig, guide: nn.Module): Guidance {
+/** How a guide that is ready steers; in mixed precision it stores halves from now on. */
+export function buildGuidance(config: TrainConfig, guide: nn.Module): Guidance {
   // its own training was in float32
   if (config.precision === "mixed") nn.storeHalves(guide);
   return {
     guide,
-    similarity: similarities.get(config.similarity),
+    similarity: similarityOf(config.similarity),
     alpha: () => config.alpha,
     forwards: config.forwards,
     guideInput: config.guide.input,

@@ -52,8 +52,16 @@ const refused: [string, Partial<TrainConfig>, RegExp][] = [
     student("broken"),
     /linear in "student\.second": x is \[16, 5\], weight is \[4, 6\].*at .*check\.test\.ts:\d+/,
   ],
-  ["a student of another task", student("narrow"), /student: images .* become \[16, 3\]. Expected logits \[16, 4\]/],
-  ["a student without features", student("bare"), /the student has 0 layers with features/],
+  [
+    "a student of another task",
+    student("narrow"),
+    /student "narrow": images .* become \[16, 3\]. Expected logits \[16, 4\]/,
+  ],
+  [
+    "a student without features",
+    student("bare"),
+    /student "bare": it has no layer to align.*at least two layers of Conv2d, Linear/,
+  ],
   ["a similarity that is no scalar", { similarity: "matrix" }, /similarity "matrix".*Expected a scalar/],
 ];
 

@@ -2,27 +2,19 @@
  * What can be known to fail before anything long begins: names, batch sizes, classes, and the shapes of both
  * networks and their similarity. Tensors are descriptions, so a forward pass costs no device and no memory.
  */
-import { constant, formatShape, ShapeError, ValueError } from "@guidance/tensor";
 import { DataError } from "../data/errors.ts";
+import { transforms } from "../data/images/transforms.ts";
 import { loadDataset } from "../data/registry.ts";
 import { closeSplits, type SourceSplits } from "../data/source.ts";
-import { observe } from "../features/observe.ts";
-import { alignment } from "../method/loss.ts";
 import { similarities } from "../method/similarity.ts";
 import { guides, students } from "../models/registry.ts";
-import { type BuiltNetwork, buildGuide, buildStudent, imageTask } from "./build.ts";
+import { checkNetworks } from "./check-networks.ts";
 import type { TrainConfig } from "./config.ts";
 
 /** The data a configuration names, once all of it is known to fit together; `say` is told what a user should know of them. */
 export async function loadExperimentData(config: TrainConfig, say?: (line: string) => void): Promise<SourceSplits> {
   checkNames(config);
-  const { size, workers, onBad } = config.images;
-  const splits = await loadDataset(config.dataset, {
-    images: { size, ...(workers === null ? {} : { workers }), onBadImage: onBad, seed: config.seed },
-    ...(say ? { say } : {}),
-    ...(config.dataFolder === null ? {} : { folder: config.dataFolder }),
-    ...(config.synthetic === null ? {} : { synthetic: config.synthetic }),
-  });
+  const splits = await loadConfigData(config, say);
   try {
     checkExperiment(config, splits);
   } catch (error) {
@@ -32,10 +24,31 @@ export async function loadExperimentData(config: TrainConfig, say?: (line: strin
   return splits;
 }
 
+/** The data a configuration names, whatever networks they are for. */
+export function loadConfigData(config: TrainConfig, say?: (line: string) => void): Promise<SourceSplits> {
+  const { dataset, dataFolder, synthetic, seed } = config;
+  const { size, workers, onBad, trainTransform, transform } = config.images;
+  return loadDataset(dataset, {
+    images: {
+      size,
+      trainTransform,
+      transform,
+      ...(workers === null ? {} : { workers }),
+      onBadImage: onBad,
+      seed,
+    },
+    ...(say ? { say } : {}),
+    ...(dataFolder === null ? {} : { folder: dataFolder }),
+    ...(synthetic === null ? {} : { synthetic }),
+  });
+}
+
 function checkNames(config: TrainConfig): void {
   students.get(config.student.name);
   guides.get(config.guide.name);
   similarities.get(config.similarity);
+  transforms.get(config.images.trainTransform);
+  transforms.get(config.images.transform);
 }
 
 /** Throws, naming what does not fit, unless `config` can be trained on `splits`. */
@@ -93,36 +106,4 @@ function checkParts({ accumulate, batchSize, lastBatch }: TrainConfig, { train }
       hint: size === rest ? "Drop the short last batch, or take another batch size" : "Take another batch size",
     });
   }
-}
-
-/** One forward pass of both networks on shapes alone. */
-function checkNetworks(config: TrainConfig, splits: SourceSplits): void {
-  const { channels, height, width, classes } = imageTask(config, splits);
-  const { batchSize } = config;
-  const images = constant(0).broadcast([batchSize, channels, height, width]);
-  const observed = (role: string, { model }: BuiltNetwork) => {
-    const observation = observe(model.eval(), images);
-    const { shape } = observation.output;
-    if (shape.length !== 2 || shape[0] !== batchSize || shape[1] !== classes) {
-      throw new ShapeError({
-        what: role,
-        facts: `images ${formatShape(images.shape)} become ${formatShape(shape)}`,
-        expected: `logits ${formatShape([batchSize, classes])}`,
-        hint: `The networks get ${channels * height * width} values an image and give one logit a class`,
-      });
-    }
-    return observation.features;
-  };
-  const guide = observed("guide", buildGuide(config, splits));
-  const student = observed("student", buildStudent(config, splits));
-  const { terms, pairs } = alignment(guide, student, similarities.get(config.similarity));
-  const wrong = terms.findIndex(({ rank }) => rank !== 0);
-  if (wrong < 0) return;
-  const { guide: target, student: learner } = pairs[wrong];
-  throw new ValueError({
-    what: `similarity "${config.similarity}"`,
-    facts: `of "${learner.path}" ${formatShape(learner.tensor.shape)} and "${target.path}" ${formatShape(target.tensor.shape)} it is ${formatShape(terms[wrong].shape)}`,
-    expected: "a scalar, shape []",
-    hint: "Reduce over all axes",
-  });
 }

@@ -31,6 +31,9 @@ const schema = z.strictObject({
   images: z.strictObject({
     /** Height and width they are cropped to. */
     size: count,
+    /** How they are varied for training, and how they are seen otherwise: names of transforms. */
+    trainTransform: z.string(),
+    transform: z.string(),
     /** Threads that decode; null: all cores but one. */
     workers: count.nullable(),
     /** skip: the next good image takes the place of a bad one. fail: a bad image ends the run. */
@@ -110,7 +113,13 @@ export const defaultConfig: TrainConfig = {
   dataset: "mnist",
   dataFolder: null,
   synthetic: null,
-  images: { size: 224, workers: null, onBad: "skip" },
+  images: {
+    size: 224,
+    trainTransform: "random-resized-crop",
+    transform: "center-crop",
+    workers: null,
+    onBad: "skip",
+  },
   classes: null,
   seed: 0,
   batchSize: 128,

@@ -39,7 +39,7 @@ async function scoresOf(dataFolder: string) {
     ...smallConfig,
     dataset: "folder",
     dataFolder,
-    images: { size: 8, workers: 1, onBad: "skip" },
+    images: { ...smallConfig.images, size: 8, workers: 1 },
     batchSize: 4,
     guide: { ...smallConfig.guide, steps: 0 },
   });

@@ -31,12 +31,26 @@ export interface Scores {
   readonly images: number;
 }
 
+export interface ScoringOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Told after each batch. */
+  readonly progress?: ((scoring: ScoringProgress) => void) | undefined;
+}
+
+/** How far a scoring is. */
+export interface ScoringProgress {
+  /** Of the images. */
+  readonly name: string;
+  readonly done: number;
+  readonly total: number;
+}
+
 /** A compiled evaluation of one network; closed when the run ends. */
 export interface Evaluator {
   /** Bytes of the plan while it runs. */
   readonly peakBytes: number;
-  /** Throws InterruptedError when `signal` says to stop. */
-  run(images: ImageSource, signal?: AbortSignal): Promise<Scores>;
+  /** Throws InterruptedError when told to stop. */
+  run(images: ImageSource, options?: ScoringOptions): Promise<Scores>;
   close(): void;
 }
 
@@ -73,9 +87,10 @@ export async function compileEvaluation(
   const { inputs, trace } = evaluation(model, input, batchSize);
   const step = await inEvaluation(model, () => compile(backend, inputs, trace));
 
-  const run = async (source: ImageSource, signal?: AbortSignal): Promise<Scores> => {
+  const run = async (source: ImageSource, { signal, progress }: ScoringOptions = {}): Promise<Scores> => {
     const total = { loss: 0, top1: 0, top5: 0 };
     let scored = 0;
+    let seen = 0;
     const batches = source.batches({ batchSize, lastBatch: "pad", shuffle: false });
     for await (const { images, labels, mask, count } of batches) {
       await eventLoopTurn();
@@ -88,6 +103,8 @@ export async function compileEvaluation(
       total.top1 += sums.top1.item();
       total.top5 += sums.top5.item();
       scored += count;
+      seen = Math.min(source.count, seen + batchSize);
+      progress?.({ name: source.name, done: seen, total: source.count });
     }
     if (scored === 0) {
       throw new DataError({

@@ -8,7 +8,7 @@ import type { SourceSplits } from "../data/source.ts";
 import type { JsonObject } from "../run/json.ts";
 import { type SealFormat, writeSealed } from "../run/sealed.ts";
 import { type Loggers, openArm } from "./arm.ts";
-import { buildStudent, guidanceOf, studentTask } from "./build.ts";
+import { buildGuidance, buildStudent, studentTask } from "./build.ts";
 import { loadExperimentData } from "./check.ts";
 import type { TrainConfig } from "./config.ts";
 import type { Scores } from "./evaluate.ts";
@@ -73,7 +73,7 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
     signal,
   });
   observer?.message?.(describeGuide(prepared));
-  const guideScores = await scoreModel(backend, prepared.guide, splits, { signal });
+  const guideScores = await scoreModel(backend, prepared.guide, splits, { signal, progress: observer?.scoring });
   const arms: ArmResult[] = [await runArm("guided", options, splits, prepared)];
   // inspections of the student alone compare it with the guide, too
   if (config.inspectEvery === null) prepared.guide.close();
@@ -102,10 +102,12 @@ async function runArm(
   const folder = join(options.folder, arm);
   const { model, generator } = buildStudent(config, splits);
   const guided = arm === "guided";
-  const watched = guided || config.inspectEvery === null ? undefined : guidanceOf(config, prepared.guide);
+  const watched = guided || config.inspectEvery === null ? undefined : buildGuidance(config, prepared.guide);
   const task = { ...studentTask(config, splits, model, guided ? prepared.guide : undefined), watched };
   const { optimizer, scaler } = task;
-  const generators = guided ? [generator, prepared.generator] : [generator];
+  // a guide that is only watched sees the same noise each time, also after a resume
+  if (watched) prepared.generator.counter = 0;
+  const generators = guided || watched ? [generator, prepared.generator] : [generator];
   const open = await openArm(
     folder,
     { model, optimizer, scaler, generators },
@@ -123,13 +125,17 @@ async function runArm(
       ...open.options,
       signal,
     });
-    const test = await scoreModel(backend, model, splits, { signal });
+    const test = await scoreModel(backend, model, splits, { signal, progress: observer?.scoring });
     const secondsPerStep = progress.seconds / Math.max(1, progress.step);
     const result: ArmResult = { arm, steps: progress.step, secondsPerStep, test, testAtBest: null, bestStep: null };
     open.log.end?.(result);
     if (progress.best === null) return result;
     const { step: bestStep } = await loadWeights(folder, "best", model);
-    return { ...result, testAtBest: await scoreModel(backend, model, splits, { signal }), bestStep };
+    return {
+      ...result,
+      testAtBest: await scoreModel(backend, model, splits, { signal, progress: observer?.scoring }),
+      bestStep,
+    };
   } finally {
     await open.close();
     optimizer.close();

@@ -2,9 +2,11 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { fixtureBytes, jpegNames } from "../data/images/fixtures.test.support.ts";
 import { writeImageFolder, writeParquet, writeTar } from "../data/images/stored.test.support.ts";
+import { type PixelTransform, threadModules, transforms } from "../data/images/transforms.ts";
 import { closeSplits } from "../data/source.ts";
 import { loadExperimentData } from "./check.ts";
 import { checkConfig, type TrainConfig } from "./config.ts";
@@ -35,7 +37,7 @@ const configOf = (name: string): TrainConfig =>
     ...smallConfig,
     dataset: "folder",
     dataFolder: join(root, name),
-    images: { size: 16, workers: 1, onBad: "skip" },
+    images: { ...smallConfig.images, size: 16, workers: 1 },
     batchSize: 6,
     steps: 7,
     validateEvery: 3,
@@ -82,4 +84,26 @@ test("a bad image ends the run where it is told to", async () => {
   const config = configOf("folder");
   const strict = { ...config, images: { ...config.images, onBad: "fail" } } as const;
   await expect(run(strict, runs.fresh())).rejects.toThrow(/image ".*broken\.jpg": .* cannot be decoded/);
+});
+
+test("a transform of one's own runs in the threads, and a resumed run sees the same images", async () => {
+  const speckle: PixelTransform = ({ data, width }, { size, uniform }) =>
+    Uint8Array.from({ length: 3 * size * size }, (_, i) => (uniform() < 0.1 ? 255 : data[i % (3 * width)]));
+  transforms.register("speckle", speckle);
+  // a module as a plugin is one, which registers in the registry of its thread
+  const module = join(root, "speckle.mts");
+  const registry = new URL("../data/images/transforms.ts", import.meta.url);
+  writeFileSync(module, `import { transforms } from "${registry}";\ntransforms.register("speckle", ${speckle});\n`);
+  threadModules.push(pathToFileURL(module).href);
+
+  const plain = configOf("folder");
+  const config = { ...plain, images: { ...plain.images, trainTransform: "speckle", transform: "speckle" } };
+  const [usual, whole, parts] = [runs.fresh(), runs.fresh(), runs.fresh()];
+  await run(plain, usual);
+  await run(config, whole);
+  await expect(run(config, parts, { stopAt: 4 })).rejects.toThrow(InterruptedError);
+  await run(config, parts, { resume: true });
+  expect(weights(parts)).toBe(weights(whole));
+  expect(metrics(parts, "guided")).toEqual(metrics(whole, "guided"));
+  expect(weights(whole)).not.toBe(weights(usual));
 });

@@ -46,7 +46,7 @@ export async function* predictImages(options: PredictOptions): AsyncGenerator<Pr
   );
   try {
     for (const file of files) {
-      const images = await readImage(file, format, fit).catch((error: unknown) => {
+      const images = await readImage(file, format, fit, config.images.transform).catch((error: unknown) => {
         if (error instanceof DataError) return error;
         throw error;
       });
@@ -67,12 +67,12 @@ export async function* predictImages(options: PredictOptions): AsyncGenerator<Pr
   }
 }
 
-async function readImage(file: string, format: ImageFormat, fit: Fit): Promise<Uint8Array> {
+async function readImage(file: string, format: ImageFormat, fit: Fit, transform: string): Promise<Uint8Array> {
   let bytes: Uint8Array;
   try {
     bytes = await readFile(file);
   } catch (error) {
     throw new DataError({ what: "image", facts: `cannot read "${file}" (${(error as Error).message})` });
   }
-  return imageInFormat(bytes, file, format, fit);
+  return imageInFormat(bytes, file, format, fit, transform);
 }

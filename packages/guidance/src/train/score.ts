@@ -4,7 +4,7 @@ import type { Backend, nn } from "@guidance/tensor";
 import type { SourceSplits } from "../data/source.ts";
 import { buildStudent, imageInput } from "./build.ts";
 import type { TrainConfig } from "./config.ts";
-import { compileEvaluation, type Scores } from "./evaluate.ts";
+import { compileEvaluation, type Scores, type ScoringOptions } from "./evaluate.ts";
 import { EVALUATION_BATCH } from "./fit.ts";
 import { loadWeights } from "./state.ts";
 
@@ -15,12 +15,12 @@ export async function scoreModel(
   backend: Backend,
   model: nn.Module,
   splits: SourceSplits,
-  { split = "test", signal }: { split?: Split; signal?: AbortSignal | undefined } = {},
+  { split = "test", ...options }: ScoringOptions & { readonly split?: Split } = {},
 ): Promise<Scores> {
   const batch = Math.min(EVALUATION_BATCH, splits[split].count);
   const evaluator = await compileEvaluation(backend, model, imageInput(splits), batch);
   try {
-    return await evaluator.run(splits[split], signal);
+    return await evaluator.run(splits[split], options);
   } finally {
     evaluator.close();
   }
@@ -36,15 +36,16 @@ export interface CheckpointScoreOptions {
   /** `last`, `best`, or `top-<step>`. */
   readonly checkpoint: string;
   readonly split: Split;
+  readonly progress?: ScoringOptions["progress"];
 }
 
 /** Rebuilds the student of a run and scores a checkpoint of it; errors name tensors that do not fit. */
 export async function scoreCheckpoint(options: CheckpointScoreOptions): Promise<Scores & { readonly step: number }> {
-  const { backend, config, splits, folder, arm, checkpoint, split } = options;
+  const { backend, config, splits, folder, arm, checkpoint, split, progress } = options;
   const { model } = buildStudent(config, splits);
   const { step } = await loadWeights(join(folder, arm), checkpoint, model);
   try {
-    return { ...(await scoreModel(backend, model, splits, { split })), step };
+    return { ...(await scoreModel(backend, model, splits, { split, progress })), step };
   } finally {
     model.close();
   }

@@ -6,6 +6,7 @@
  */
 
 import { Worker } from "node:worker_threads";
+import { threadModules } from "./transforms.ts";
 
 /** A thread that runs `decode-worker`. */
 export async function startDecodeThread(): Promise<Worker> {
@@ -13,5 +14,5 @@ export async function startDecodeThread(): Promise<Worker> {
   await import("sharp");
   const isSource = new URL(import.meta.url).pathname.endsWith(".ts");
   const script = isSource ? "./decode-worker-source.mjs" : "./decode-worker.js";
-  return new Worker(new URL(script, import.meta.url), { name: "decode" });
+  return new Worker(new URL(script, import.meta.url), { name: "decode", workerData: [...threadModules] });
 }

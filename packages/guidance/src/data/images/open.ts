@@ -17,7 +17,7 @@ import { openImageFolder } from "./image-folder.ts";
 import { openParquetImages } from "./parquet-images.ts";
 import { findShards, listFolder, SPLIT_ALIASES, type SplitName } from "./splits.ts";
 import { openTarImages } from "./tar-images.ts";
-import { evaluationTransform, trainingTransform } from "./transform.ts";
+import { evaluationTransform, type ImageTransform, trainingTransform } from "./transform.ts";
 
 /** How a folder of images is opened. */
 export interface OpenImageOptions extends Omit<DecodedSourceOptions, "transform" | "workers" | "onBad"> {
@@ -27,6 +27,9 @@ export interface OpenImageOptions extends Omit<DecodedSourceOptions, "transform"
   readonly size?: number;
   /** What the shorter side is resized to before the centre is cut out; 8/7 of `size` unless given. */
   readonly resize?: number;
+  /** Of training images and of all others; RandomResizedCrop and flips, Resize and CenterCrop unless given. */
+  readonly trainTransform?: ImageTransform;
+  readonly transform?: ImageTransform;
   /** Threads that decode, for all splits together; all cores but one unless given. */
   readonly workers?: number;
   /** Part of the training images that validates where there is no validation split; 0.05 unless given. */
@@ -54,13 +57,10 @@ export interface OpenedImages {
 /** Splits as they are stored. */
 type EncodedSplits = Partial<Record<SplitName, EncodedImages>>;
 
-/**
- * The splits of a folder: train with RandomResizedCrop and flips, the others with Resize and CenterCrop.
- *
- * Throws DataError where the folder has no training images, or what it has is damaged or does not fit together.
- */
+/** The splits of a folder; throws DataError where it has no training images, or what it has does not fit together. */
 export async function openImageData(folder: string, options: OpenImageOptions = {}): Promise<OpenedImages> {
-  const { name = basename(folder), size = 224, resize, workers, onBad, holdOut: part = 0.05, ...shared } = options;
+  const { name = basename(folder), size = 224, resize, workers, onBad, holdOut: part = 0.05, ...others } = options;
+  const { trainTransform, transform, ...shared } = others;
   const evaluation = evaluationTransform({ size, ...(resize === undefined ? {} : { resize }) });
   checkSizes(evaluation);
   const notes: string[] = [];
@@ -76,16 +76,16 @@ export async function openImageData(folder: string, options: OpenImageOptions = 
     dropUnlabelledTest(stored, notes);
     const heldOut = holdOutValidation(stored, stored.train, name, part, notes);
     checkSplits(stored);
-    const open = (images: EncodedImages, transform: DecodedSourceOptions["transform"]) =>
+    const open = (images: EncodedImages, transform: ImageTransform) =>
       decodedSource(images, {
         ...shared,
         transform,
         workers: pool,
         ...(onBad ? { onBad: (error) => onBad(error, images.name) } : {}),
       });
-    const train = await open(stored.train, trainingTransform({ size }));
-    const validation = await open(stored.validation!, evaluation);
-    const test = stored.test ? await open(stored.test, evaluation) : validation;
+    const train = await open(stored.train, trainTransform ?? trainingTransform({ size }));
+    const validation = await open(stored.validation!, transform ?? evaluation);
+    const test = stored.test ? await open(stored.test, transform ?? evaluation) : validation;
     if (!stored.test) notes.push(`"${name}" has no test split with labels: the validation split serves as both`);
     return { train, validation, test, testIsValidation: test === validation, heldOut, notes, close };
   } catch (error) {

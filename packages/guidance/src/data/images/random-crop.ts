@@ -34,9 +34,12 @@ const TRIES = 10;
 /** The stream that keys are derived from: below that of permutations, and far above those that networks use. */
 const KEY_STREAM = 2 ** 32 - 2;
 
-/** Uniform float64 in [0, 1), draw after draw, a function of `key` alone. */
-export function uniformDraws({ seed, epoch, image }: DrawKey): () => number {
-  const block = threefryBlock(image, epoch, seed, KEY_STREAM, new Uint32Array(2));
+/** The stream of keys for transforms of plugins, whose draws are others than those of crops. */
+export const OWN_STREAM = 2 ** 32 - 3;
+
+/** Uniform float64 in [0, 1), draw after draw, a function of `key` and `stream` alone. */
+export function uniformDraws({ seed, epoch, image }: DrawKey, stream = KEY_STREAM): () => number {
+  const block = threefryBlock(image, epoch, seed, stream, new Uint32Array(2));
   const [key0, key1] = block;
   let draw = 0;
   return () => {

@@ -25,7 +25,16 @@ export interface CenterCropTransform {
   readonly resize: number;
 }
 
-export type ImageTransform = RandomCropTransform | CenterCropTransform;
+export type CropTransform = RandomCropTransform | CenterCropTransform;
+
+/** One that a plugin registered, found by its name. */
+export interface RegisteredTransform {
+  readonly kind: "registered";
+  readonly name: string;
+  readonly size: number;
+}
+
+export type ImageTransform = CropTransform | RegisteredTransform;
 
 /** How images are varied for training; `size` is 224 unless given. */
 export function trainingTransform(options: Partial<Omit<RandomCropTransform, "kind">> = {}): RandomCropTransform {
@@ -45,7 +54,7 @@ export function resizedSides(width: number, height: number, size: number): { wid
 }
 
 /** The crop and resize of an image of `width` x `height`; `key` decides what is random. */
-export function planTransform(transform: ImageTransform, width: number, height: number, key: DrawKey): ResizePlan {
+export function planTransform(transform: CropTransform, width: number, height: number, key: DrawKey): ResizePlan {
   const { size } = transform;
   if (transform.kind === "center-crop") {
     const sides = resizedSides(width, height, transform.resize);
@@ -61,7 +70,7 @@ export function planTransform(transform: ImageTransform, width: number, height: 
 }
 
 /** Values 0 to 255 of shape [3, size, size] that `transform` makes of `pixels`. */
-export function transformImage(pixels: Pixels, transform: ImageTransform, key: DrawKey): Uint8Array<ArrayBuffer> {
+export function transformImage(pixels: Pixels, transform: CropTransform, key: DrawKey): Uint8Array<ArrayBuffer> {
   const image = new Uint8Array(3 * transform.size * transform.size);
   resizeCrop(pixels, planTransform(transform, pixels.width, pixels.height, key), image, 0);
   return image;
