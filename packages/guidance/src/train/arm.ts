@@ -7,12 +7,15 @@ import { dropMetricsAfter, MetricsWriter, readMetrics } from "../run/metrics.ts"
 import type { FitOptions, Observer } from "./fit.ts";
 import { loadProgress, type Trained } from "./state.ts";
 
+/** The files of one arm, open for writing. */
 export interface ArmFolder {
   /** What `fit` is told. */
   readonly options: Pick<FitOptions, "folder" | "start" | "observer">;
+  /** Closes the record. */
   close(): void;
 }
 
+/** Whether an arm begins or goes on, and who is told. */
 export interface ArmOptions {
   /** Where the Variables of a run that goes on will live. */
   readonly backend: Backend;
