@@ -25,148 +25,112 @@ export type TensorLike = Operand | number;
 /** Axes to reduce: one, several, or all when omitted; negative ones count from the end. */
 export type Axes = number | readonly number[];
 
-/**
- * What a Tensor and a Variable can do: the fluent methods. All check shapes and dtypes at once and throw
- * ShapeError, with the layer and the place in your code.
- */
+/** The methods of Tensor and Variable; each throws ShapeError, naming layer and call site, for shapes it does not take. */
 export abstract class Operand {
   abstract readonly shape: readonly number[];
   abstract readonly dtype: DType;
   /** The Tensor that stands for the current value. */
   abstract asTensor(): Tensor;
 
-  /** Number of axes. */
-  get rank(): number {
+  /** Number of axes. */ get rank(): number {
     return this.shape.length;
   }
-  /** Number of elements. */
-  get size(): number {
+  /** Number of elements. */ get size(): number {
     return elementCount(this.shape);
   }
 
   // -- elementwise, with NumPy broadcasting ----------------------------------------------------------
-  /** this + other. */
-  add(other: TensorLike): Tensor {
+  /** this + other. */ add(other: TensorLike): Tensor {
     return elementwise("add", this, other);
   }
-  /** this - other. */
-  sub(other: TensorLike): Tensor {
+  /** this - other. */ sub(other: TensorLike): Tensor {
     return elementwise("sub", this, other);
   }
-  /** this * other. */
-  mul(other: TensorLike): Tensor {
+  /** this * other. */ mul(other: TensorLike): Tensor {
     return elementwise("mul", this, other);
   }
-  /** this / other, both f32. */
-  div(other: TensorLike): Tensor {
+  /** this / other, both f32. */ div(other: TensorLike): Tensor {
     return elementwise("div", this, other);
   }
-  /** this to the power of other. */
-  pow(other: TensorLike): Tensor {
+  /** this to the power of other. */ pow(other: TensorLike): Tensor {
     return elementwise("pow", this, other);
   }
-  /** The greater of both. */
-  maximum(other: TensorLike): Tensor {
+  /** The greater of both. */ maximum(other: TensorLike): Tensor {
     return elementwise("maximum", this, other);
   }
-  /** The lesser of both. */
-  minimum(other: TensorLike): Tensor {
+  /** The lesser of both. */ minimum(other: TensorLike): Tensor {
     return elementwise("minimum", this, other);
   }
-  /** bool: this = other. */
-  equal(other: TensorLike): Tensor {
+  /** bool: this = other. */ equal(other: TensorLike): Tensor {
     return elementwise("equal", this, other);
   }
-  /** bool: this < other. */
-  less(other: TensorLike): Tensor {
+  /** bool: this < other. */ less(other: TensorLike): Tensor {
     return elementwise("less", this, other);
   }
-  /** bool: this <= other. */
-  lessEqual(other: TensorLike): Tensor {
+  /** bool: this <= other. */ lessEqual(other: TensorLike): Tensor {
     return elementwise("lessEqual", this, other);
   }
-  /** bool: this > other. */
-  greater(other: TensorLike): Tensor {
+  /** bool: this > other. */ greater(other: TensorLike): Tensor {
     return elementwise("less", like(other, this, "greater"), this);
   }
-  /** bool: this >= other. */
-  greaterEqual(other: TensorLike): Tensor {
+  /** bool: this >= other. */ greaterEqual(other: TensorLike): Tensor {
     return elementwise("lessEqual", like(other, this, "greaterEqual"), this);
   }
-  /** bool: both. */
-  and(other: TensorLike): Tensor {
+  /** bool: both. */ and(other: TensorLike): Tensor {
     return elementwise("and", this, other);
   }
-  /** bool: at least one. */
-  or(other: TensorLike): Tensor {
+  /** bool: at least one. */ or(other: TensorLike): Tensor {
     return elementwise("or", this, other);
   }
-  /** bool: the opposite. */
-  not(): Tensor {
+  /** bool: the opposite. */ not(): Tensor {
     return elementwise("not", this);
   }
-  /** -this. */
-  neg(): Tensor {
+  /** -this. */ neg(): Tensor {
     return elementwise("neg", this);
   }
-  /** Absolute value. */
-  abs(): Tensor {
+  /** Absolute value. */ abs(): Tensor {
     return elementwise("abs", this);
   }
-  /** -1, 0 or 1. */
-  sign(): Tensor {
+  /** -1, 0 or 1. */ sign(): Tensor {
     return elementwise("sign", this);
   }
-  /** The greatest whole number not above. */
-  floor(): Tensor {
+  /** The greatest whole number not above. */ floor(): Tensor {
     return elementwise("floor", this);
   }
-  /** e to the power of this. */
-  exp(): Tensor {
+  /** e to the power of this. */ exp(): Tensor {
     return elementwise("exp", this);
   }
-  /** exp(this) - 1, exact near 0. */
-  expm1(): Tensor {
+  /** exp(this) - 1, exact near 0. */ expm1(): Tensor {
     return elementwise("expm1", this);
   }
-  /** Natural logarithm. */
-  log(): Tensor {
+  /** Natural logarithm. */ log(): Tensor {
     return elementwise("log", this);
   }
-  /** log(1 + this), exact near 0. */
-  log1p(): Tensor {
+  /** log(1 + this), exact near 0. */ log1p(): Tensor {
     return elementwise("log1p", this);
   }
-  /** Square root. */
-  sqrt(): Tensor {
+  /** Square root. */ sqrt(): Tensor {
     return elementwise("sqrt", this);
   }
-  /** 1 / this. */
-  reciprocal(): Tensor {
+  /** 1 / this. */ reciprocal(): Tensor {
     return elementwise("reciprocal", this);
   }
-  /** Sine. */
-  sin(): Tensor {
+  /** Sine. */ sin(): Tensor {
     return elementwise("sin", this);
   }
-  /** Cosine. */
-  cos(): Tensor {
+  /** Cosine. */ cos(): Tensor {
     return elementwise("cos", this);
   }
-  /** Hyperbolic tangent. */
-  tanh(): Tensor {
+  /** Hyperbolic tangent. */ tanh(): Tensor {
     return elementwise("tanh", this);
   }
-  /** 1 / (1 + exp(-this)). */
-  sigmoid(): Tensor {
+  /** 1 / (1 + exp(-this)). */ sigmoid(): Tensor {
     return elementwise("sigmoid", this);
   }
-  /** max(this, 0); its derivative at 0 is 0. */
-  relu(): Tensor {
+  /** max(this, 0); its derivative at 0 is 0. */ relu(): Tensor {
     return elementwise("relu", this);
   }
-  /** Error function. */
-  erf(): Tensor {
+  /** Error function. */ erf(): Tensor {
     return elementwise("erf", this);
   }
   /** True where the value is neither infinite nor NaN. */
@@ -184,16 +148,13 @@ export abstract class Operand {
   }
 
   // -- reductions: reduced axes disappear -------------------------------------------------------------
-  /** Sum over `axes`, all unless given. */
-  sum(axes?: Axes): Tensor {
+  /** Sum over `axes`, all unless given. */ sum(axes?: Axes): Tensor {
     return reduceOver("sum", this, axes);
   }
-  /** Maximum over `axes`, all unless given; equal maxima share the gradient. */
-  max(axes?: Axes): Tensor {
+  /** Maximum over `axes`, all unless given; equal maxima share the gradient. */ max(axes?: Axes): Tensor {
     return reduceOver("max", this, axes);
   }
-  /** Minimum over `axes`, all unless given; equal minima share the gradient. */
-  min(axes?: Axes): Tensor {
+  /** Minimum over `axes`, all unless given; equal minima share the gradient. */ min(axes?: Axes): Tensor {
     return reduceOver("min", this, axes);
   }
   /** Arithmetic mean of f32 values; NaN over no elements. Throws ShapeError for integers, whose mean is none. */
@@ -231,8 +192,7 @@ export abstract class Operand {
       axes: axes ?? this.shape.map((_, axis) => this.rank - 1 - axis),
     });
   }
-  /** Repeats axes of size 1, and adds axes in front, to give `shape`. */
-  broadcast(shape: readonly number[]): Tensor {
+  /** Repeats axes of size 1, and adds axes in front, to give `shape`. */ broadcast(shape: readonly number[]): Tensor {
     return sameShape(shape, this.shape) ? this.asTensor() : create(movements.broadcast, [this.asTensor()], { shape });
   }
   /** Elements start <= index < end on every axis. */
