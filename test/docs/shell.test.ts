@@ -96,10 +96,14 @@ async function parse(args: readonly string[]): Promise<void> {
   await execute(args, program);
 }
 
-async function runJq(_words: readonly string[], line: string): Promise<void> {
+/** Runs a recipe of jq, on a file of the run or on what a command printed, and expects it to give something but null. */
+async function runJq(_words: readonly string[], line: string, input?: string): Promise<void> {
   const { status } = await run("jq", ["--version"]);
-  if (status !== 0) throw new Error("install jq: a recipe of the pages runs it");
-  expect(await mustRun("bash", ["-c", line], { cwd: folder })).not.toBe("");
+  if (status !== 0) throw new Error("jq is not installed, and a recipe of the pages needs it");
+  if (input !== undefined) writeFileSync("input.json", input);
+  const output = await mustRun("bash", ["-c", input === undefined ? line : `${line} <input.json`], { cwd: folder });
+  expect(output).toMatch(/\S/);
+  expect(output).not.toMatch(/\bnull\b/);
 }
 
 const lines = shellLines().map((line) => ({ ...line, commands: commandsOf(line.text) }));
