@@ -6,7 +6,7 @@ import { existsSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { build } from "esbuild";
-import { chromium, type Page } from "playwright-core";
+import { chromium, type Browser as Driver, type Page } from "playwright-core";
 
 /** Where systems put Chromium or Chrome; GUIDANCE_CHROMIUM names another place. */
 const places = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
@@ -38,18 +38,27 @@ export interface Browser {
 }
 
 /**
- * Starts headless Chromium.
+ * Starts headless Chromium for tests that drive pages themselves.
  *
  * @throws Error when none is installed
  */
-export async function openBrowser(): Promise<Browser> {
+export async function launchChromium(): Promise<Driver> {
   const executablePath = [process.env.GUIDANCE_CHROMIUM ?? "", ...places].find((place) => place && existsSync(place));
   if (!executablePath) {
     throw new Error(
       `No Chromium found at GUIDANCE_CHROMIUM or ${places.join(", ")}. On Debian and Ubuntu: apt install chromium.`,
     );
   }
-  const browser = await chromium.launch({ executablePath, args: flags, headless: true });
+  return chromium.launch({ executablePath, args: flags, headless: true });
+}
+
+/**
+ * Starts headless Chromium for programs.
+ *
+ * @throws Error when none is installed
+ */
+export async function openBrowser(): Promise<Browser> {
+  const browser = await launchChromium();
   const server = createServer((_request, response) => {
     response.setHeader("content-type", "text/html");
     response.end("<!doctype html><title>guidance</title>");

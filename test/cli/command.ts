@@ -50,8 +50,11 @@ export function outcome(run: string) {
 }
 
 export interface Running {
+  readonly pid: number | undefined;
   /** Resolves when the output contains `text`. */
   printed(text: string): Promise<void>;
+  /** Resolves with the first group of `pattern` when the output matches it. */
+  found(pattern: RegExp): Promise<string>;
   kill(signal: NodeJS.Signals): void;
   /** Exit status and all that was printed. */
   readonly ended: Promise<{ status: number | null; output: string }>;
@@ -74,16 +77,20 @@ export function start(args: readonly string[], cwd: string): Running {
       resolve({ status, output });
     });
   });
-  const printed = (text: string) =>
-    new Promise<void>((resolve, reject) => {
+  /** Resolves with what `find` gives of the output, once it gives something. */
+  const awaited = <T>(what: string, find: () => T | undefined) =>
+    new Promise<T>((resolve, reject) => {
       const look = () => {
-        if (output.includes(text)) resolve();
-        else if (child.exitCode !== null) reject(new Error(`ended without "${text}":\n${output}`));
+        const result = find();
+        if (result !== undefined) resolve(result);
+        else if (child.exitCode !== null) reject(new Error(`ended without ${what}:\n${output}`));
         else return;
         waiting.delete(look);
       };
       waiting.add(look);
       look();
     });
-  return { printed, ended, kill: (signal) => void child.kill(signal) };
+  const found = (pattern: RegExp) => awaited(String(pattern), () => pattern.exec(output)?.[1]);
+  const printed = async (text: string) => void (await awaited(`"${text}"`, () => output.includes(text) || undefined));
+  return { pid: child.pid, printed, found, ended, kill: (signal) => void child.kill(signal) };
 }

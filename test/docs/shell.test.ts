@@ -7,16 +7,23 @@ import { join } from "node:path";
 import { buildProgram } from "@guidance/cli";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { guidance, tiny } from "../cli/command.ts";
-import { mustRun, root, run } from "../support/command.ts";
+import { mustRun, root } from "../support/command.ts";
+import { openTier } from "../support/tiers.ts";
 import { commandsOf, guidanceArgs, shellLines, wordsOf } from "./lines.ts";
 import { blocksOf, pages } from "./markdown.ts";
 
+const jq = await openTier(
+  "jq",
+  () => mustRun("jq", ["--version"]),
+  (version) => version.trim(),
+);
 const { packageManager, scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
 /** Lines of `guidance` that are parsed and not run, and why. */
 const onlyParsed: readonly (readonly [line: RegExp, reason: string])[] = [
   [/^(doctor|tune|profile|bench)/, "measures a WebGPU device; test/cli runs it"],
   [/ --data |^fetch /, "needs photographs or the network; test/cli has some"],
+  [/^ui$|^ui [^-]|^train.* --ui/, "serves a page until it is stopped; test/ui looks at it"],
   [/ --resume /, "needs a run that was stopped; test/cli/kill.test.ts stops one"],
   [/ --plugin examples\//, "test/examples runs it"],
   [/^predict /, "needs an image file; test/cli/predict.test.ts has some"],
@@ -98,8 +105,7 @@ async function parse(args: readonly string[]): Promise<void> {
 
 /** Runs a recipe of jq, on a file of the run or on what a command printed, and expects it to give something but null. */
 async function runJq(_words: readonly string[], line: string, input?: string): Promise<void> {
-  const { status } = await run("jq", ["--version"]);
-  if (status !== 0) throw new Error("jq is not installed, and a recipe of the pages needs it");
+  if (jq === undefined) return; // the end of the run says so
   if (input !== undefined) writeFileSync("input.json", input);
   const output = await mustRun("bash", ["-c", input === undefined ? line : `${line} <input.json`], { cwd: folder });
   expect(output).toMatch(/\S/);

@@ -1,2 +1,3 @@
 export { describeError } from "./errors.ts";
 export { buildProgram } from "./program.ts";
+export { serveUi, type Ui } from "./ui/server/server.ts";

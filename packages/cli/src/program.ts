@@ -15,6 +15,7 @@ import { addSchema } from "./commands/schema.ts";
 import { addSummary } from "./commands/summary.ts";
 import { addTrain } from "./commands/train.ts";
 import { addTune } from "./commands/tune.ts";
+import { addUi } from "./commands/ui.ts";
 
 /** What stands below the list of commands. */
 const HELP = `
@@ -36,6 +37,7 @@ export function buildProgram(): Command {
     // commander breaks its messages into lines; one is enough
     .configureOutput({ outputError: (text, write) => write(`${text.trim().replace(/\s*\n\s*/g, " ")}\n`) });
   addTrain(program);
+  addUi(program);
   addEval(program);
   addFetch(program);
   addImport(program);

@@ -1,6 +1,6 @@
 /** `guidance train`: a guided student, the same without guide, and how they compare. */
 import { access } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import {
   checkBudget,
   checkRunName,
@@ -28,13 +28,18 @@ import { hashPlugins, importPlugins } from "../plugins.ts";
 import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
 import { recordingObserver, showPlan } from "../report/progress.ts";
 import { caveats, resultTable, sparklines } from "../report/summary.ts";
+import { launchUi } from "../ui/launch.ts";
 import { lastAdapter, pluginsChanged, readRun, recordResume, type StoredRun, writeRun } from "./run.ts";
+import { addUiOptions } from "./ui.ts";
 
 interface TrainOptions extends DeviceOptions, OutputOptions, SetupOptions {
   readonly name?: string;
   readonly out: string;
   readonly folder?: string;
   readonly resume?: string;
+  readonly ui?: true;
+  readonly port?: number;
+  readonly host: string;
 }
 
 export function addTrain(program: Command): void {
@@ -46,11 +51,18 @@ export function addTrain(program: Command): void {
     .option("--folder <folder>", "the folder of this run, which must not exist (default: <out>/<time>-<name>)")
     .option("--resume <folder>", "go on with the run in this folder, with its own configuration");
   addDeviceOptions(addConfigOptions(command));
+  addUiOptions(
+    command.option(
+      "--ui",
+      "the dashboard in the browser while it trains; gradients and layers every 100 steps unless --inspect-every says else",
+    ),
+  );
   addOutputOptions(command, "print each step, validation and inspection and at last the result as JSON lines");
   addExamples(command, [
     ["", "the demonstration: MNIST, 50 layers, with guide and without"],
     ["--guide-steps 0 --alpha 1", "a random guide"],
     ["--preset notebook --data ~/imagenet --batch 64", "the notebook on photographs"],
+    ["--ui", "with the dashboard in the browser"],
     ["--resume runs/20260131-120000-mnist", "a run that was stopped"],
   ]);
   command.action((options: TrainOptions) => train(options, command));
@@ -84,11 +96,12 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
     if (options.resume === undefined) await writeRun(folder, run, splits, opened);
     else await noteResume(folder, opened, screen);
     screen.line(`run folder ${folder}`);
+    const dashboard = options.ui && showRun(folder, options, screen);
     const result = await experiment(screen, {
       ...common,
       folder,
       resume: options.resume !== undefined,
-    });
+    }).finally(() => dashboard?.close());
     const seconds = (performance.now() - started) / 1000;
     const { arms } = await readHistory(folder);
     screen.result(`\n${resultTable(result, seconds)}\n\n${sparklines(arms)}`, {
@@ -99,6 +112,7 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
     });
     for (const line of caveats(run.config)) screen.line(line);
     screen.line(`weights, metrics and summary are in ${folder}`);
+    if (options.ui) screen.line(`the dashboard again: guidance ui ${folder}`);
   } finally {
     await loading.then(closeSplits, () => {});
     await opened.backend.close();
@@ -107,9 +121,18 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
 
 async function newRun(options: TrainOptions, command: Command): Promise<StoredRun> {
   const plugins = await importPlugins(options.plugin);
-  const config = buildConfig(command, options);
+  const config = withInspections(buildConfig(command, options), options, command);
   if (options.folder === undefined) checkRunName(nameOf(options, config));
   return { config, plugins, guides: join(options.out, "guides") };
+}
+
+/**
+ * Inspections for the dashboard, where nothing is said about them. One takes about as long as a step under guidance, and
+ * as two of the student alone: 100 steps make that 1 to 2 %.
+ */
+function withInspections(config: TrainConfig, { ui }: TrainOptions, command: Command): TrainConfig {
+  const isGiven = command.getOptionValueSource("inspectEvery") === "cli";
+  return ui && !isGiven && config.inspectEvery === null ? { ...config, inspectEvery: 100 } : config;
 }
 
 /** The run in `folder`, whose configuration stands. */
@@ -148,6 +171,16 @@ function claimFolder(options: TrainOptions, config: TrainConfig): Promise<string
   const { folder, out } = options;
   if (folder !== undefined) return claimRunFolder(folder).then(() => folder);
   return createRunFolder({ root: out, name: nameOf(options, config), time: new Date() });
+}
+
+/** Starts the dashboard, which shows the other runs in `--out` as well. */
+function showRun(folder: string, { out, folder: chosen, resume, host, port }: TrainOptions, screen: Output) {
+  const shown = chosen ?? resume ?? out;
+  const args = [shown, "--host", host, ...(port === undefined ? [] : ["--port", String(port)])];
+  return launchUi(args, (news) => {
+    if ("url" in news) screen.line(`dashboard ${news.url}#${encodeURIComponent(basename(folder))}`);
+    else screen.line(`no dashboard, training goes on: ${news.error}`);
+  });
 }
 
 async function noteResume(folder: string, opened: Awaited<ReturnType<typeof open>>, screen: Output): Promise<void> {

@@ -1,4 +1,5 @@
 /** What a command tells: lines and progress for people, a result, and the same as JSON for machines. */
+import { encodeJson, type JsonObject } from "@guidance/guidance";
 import type { Command } from "commander";
 import { openScreen, type ProgressLine, type Screen } from "./screen.ts";
 
@@ -42,9 +43,9 @@ export class Output implements Screen {
     if (!this.#options.quiet) this.#screen.progress(line);
   }
 
-  /** One JSON object on a line of its own, for machines only. */
+  /** One JSON object on a line of its own, for machines only; numbers that are not finite are strings, as in the record of a run. */
   record(value: object): void {
-    if (this.#options.json) this.#stdout.write(`${JSON.stringify(value)}\n`);
+    if (this.#options.json) this.#stdout.write(`${encodeJson(value as JsonObject)}\n`);
   }
 
   /** What the command was asked for: `text` for people, `value` for machines. */

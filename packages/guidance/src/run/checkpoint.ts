@@ -8,12 +8,12 @@
  */
 
 import { createHash } from "node:crypto";
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { encodeSafetensorsHeader, type SafetensorsType, ValueError } from "@guidance/tensor";
 import { chunks } from "./chunks.ts";
 import { RunError } from "./errors.ts";
-import { type StagedFile, stageFile } from "./files.ts";
+import { makeFolder, type StagedFile, stageFile } from "./files.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";
 import { readSealed, type SealFormat, seal } from "./sealed.ts";
 
@@ -63,7 +63,7 @@ export async function writeCheckpoint(
       }
     }
   }
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const last = names[names.length - 1];
   const staged = await stageFile(join(folder, `${last}.safetensors`), hashed());
   try {

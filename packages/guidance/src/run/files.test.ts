@@ -2,7 +2,7 @@ import { link, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { removeLeftovers, stageFile, writeFileAtomic } from "./files.ts";
+import { makeFolder, removeLeftovers, stageFile, writeFileAtomic } from "./files.ts";
 
 vi.mock("node:fs/promises", async (original) => {
   const actual = await original<typeof import("node:fs/promises")>();
@@ -76,4 +76,17 @@ test("what a writer that died left is removed, and nothing else", async () => {
   for (const name of ["a.txt.123-0.partial", "a.txt", "b.partial"]) await writeFile(join(folder, name), "x");
   await removeLeftovers(folder);
   expect((await readdir(folder)).sort()).toEqual(["a.txt", "b.partial"]);
+});
+
+test("a folder is made, or refused, at once, also where the working folder was deleted", async () => {
+  const before = process.cwd();
+  const gone = await mkdtemp(join(tmpdir(), "guidance-gone-"));
+  process.chdir(gone);
+  try {
+    await rm(gone, { recursive: true });
+    await makeFolder("a/b").catch((error: NodeJS.ErrnoException) => expect(error.code).toBe("ENOENT"));
+  } finally {
+    process.chdir(before);
+    await rm(gone, { recursive: true, force: true });
+  }
 });

@@ -5,8 +5,8 @@
  */
 
 import { constants } from "node:fs";
-import { copyFile, type FileHandle, link, open, readdir, rename, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { copyFile, type FileHandle, link, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 
 /** A file whose contents are on the disk under a temporary name. */
 export interface StagedFile {
@@ -99,4 +99,12 @@ export async function writeFileAtomic(path: string, contents: string | Uint8Arra
   } finally {
     await file.discard();
   }
+}
+
+/**
+ * Makes a folder and those it lies in, where they are missing. The path is made absolute first: in a working folder that was
+ * deleted, Node makes a relative one for ever.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  await mkdir(resolve(path), { recursive: true });
 }

@@ -3,6 +3,7 @@
 import { mkdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { RunError } from "./errors.ts";
+import { makeFolder } from "./files.ts";
 
 /** What to call a run and where to put it. */
 export interface RunFolderOptions {
@@ -36,7 +37,7 @@ export function checkRunName(name: string): void {
 export async function createRunFolder({ root, name, time }: RunFolderOptions): Promise<string> {
   checkRunName(name);
   const path = join(root, `${timeStamp(time)}-${name}`);
-  await make(() => mkdir(root, { recursive: true }), root);
+  await make(() => makeFolder(root), root);
   for (let number = 1; ; number++) {
     const free = number === 1 ? path : `${path}-${number}`;
     if (await make(() => mkdir(free), free)) return free;
@@ -62,7 +63,7 @@ async function make(create: () => Promise<unknown>, path: string): Promise<boole
 
 /** Creates the folder `path` for a new run; throws RunError, naming it, where there is something of that name. */
 export async function claimRunFolder(path: string): Promise<void> {
-  await make(() => mkdir(dirname(path), { recursive: true }), dirname(path));
+  await make(() => makeFolder(dirname(path)), dirname(path));
   if (await make(() => mkdir(path), path)) return;
   throw new RunError({
     what: "new run",

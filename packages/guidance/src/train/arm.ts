@@ -1,8 +1,8 @@
 /** The folder of one trained network: where a run of it goes on, and the record of what happens. */
-import { access, mkdir } from "node:fs/promises";
+import { access } from "node:fs/promises";
 import { join } from "node:path";
 import type { Backend } from "@guidance/tensor";
-import { removeLeftovers } from "../run/files.ts";
+import { makeFolder, removeLeftovers } from "../run/files.ts";
 import { dropMetricsAfter, MetricsWriter, readMetrics } from "../run/metrics.ts";
 import type { FitOptions, Observer } from "./fit.ts";
 import { loadProgress, type Trained } from "./state.ts";
@@ -30,7 +30,7 @@ export async function openArm(
   trained: Trained,
   { backend, resume = false, observer }: ArmOptions,
 ): Promise<ArmFolder> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   if (resume) await removeLeftovers(folder);
   const metrics = join(folder, "metrics.jsonl");
   const start =

@@ -69,13 +69,13 @@ export function studentTask(
     weightDecay > 0
       ? new optim.AdamW(model.parameters(), { learningRate, weightDecay })
       : new optim.Adam(model.parameters(), { learningRate });
-  const guidance = guide && guidanceOf(config, guide);
+  const guidance = guide && buildGuidance(config, guide);
   const scaler = config.precision === "mixed" ? new optim.LossScaler() : undefined;
   return { model, optimizer, guidance, ...imageInput(splits), parts, clipNorm, labelSmoothing, scaler };
 }
 
-/** How a guide that is ready steers. */
-export function guidanceOf(config: TrainConfig, guide: nn.Module): Guidance {
+/** How a guide that is ready steers; in mixed precision it stores halves from now on. */
+export function buildGuidance(config: TrainConfig, guide: nn.Module): Guidance {
   // its own training was in float32
   if (config.precision === "mixed") nn.storeHalves(guide);
   return {

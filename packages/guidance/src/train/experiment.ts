@@ -8,7 +8,7 @@ import type { SourceSplits } from "../data/source.ts";
 import type { JsonObject } from "../run/json.ts";
 import { type SealFormat, writeSealed } from "../run/sealed.ts";
 import { openArm } from "./arm.ts";
-import { buildStudent, guidanceOf, studentTask } from "./build.ts";
+import { buildGuidance, buildStudent, studentTask } from "./build.ts";
 import { loadExperimentData } from "./check.ts";
 import type { TrainConfig } from "./config.ts";
 import type { Scores } from "./evaluate.ts";
@@ -107,10 +107,12 @@ async function runArm(
   const folder = join(options.folder, arm);
   const { model, generator } = buildStudent(config, splits);
   const guided = arm === "guided";
-  const watched = guided || config.inspectEvery === null ? undefined : guidanceOf(config, prepared.guide);
+  const watched = guided || config.inspectEvery === null ? undefined : buildGuidance(config, prepared.guide);
   const task = { ...studentTask(config, splits, model, guided ? prepared.guide : undefined), watched };
   const { optimizer, scaler } = task;
-  const generators = guided ? [generator, prepared.generator] : [generator];
+  // a guide that is only watched sees the same noise each time, also after a resume
+  if (watched) prepared.generator.counter = 0;
+  const generators = guided || watched ? [generator, prepared.generator] : [generator];
   const open = await openArm(folder, { model, optimizer, scaler, generators }, { backend, resume, observer });
   try {
     const description = config as unknown as JsonObject;

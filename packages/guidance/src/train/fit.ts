@@ -40,6 +40,8 @@ export interface StepEvent extends LossValues {
   readonly dataSeconds: number;
   /** Of the next step, in mixed precision. */
   readonly lossScale?: number;
+  /** Gradients overflowed in half precision: nothing changed. */
+  readonly skipped?: boolean;
 }
 
 /** Told after a validation. */
@@ -108,6 +110,8 @@ export interface FitOptions {
 }
 
 const LOSS_HINT = "Lower the learning rate, or look at the data of this batch";
+const HALF_HINT =
+  "Values above 65504 overflow in half precision: compute in float32, lower the learning rate, or look at the data of this batch";
 const GRADIENT_HINT =
   "Look for a layer whose gradient is not finite where its value is (sqrt or a power at 0), or lower the learning rate";
 
@@ -222,7 +226,7 @@ class Loop {
   }
 
   async #train(batch: BatchValues, epoch: number, dataSeconds: number): Promise<void> {
-    const { arm, config, observer, task, generators } = this.#options;
+    const { arm, observer, task, generators } = this.#options;
     const counters = generators.map(({ counter }) => counter);
     const step = this.#progress.step + 1;
     this.#doing = `step ${step}`;
@@ -250,16 +254,29 @@ class Loop {
       dataSeconds,
       ...losses,
       ...(task.scaler ? { lossScale: task.scaler.scale } : {}),
+      ...(skipped ? { skipped } : {}),
     });
     if (skipped) this.#rescaled(step);
-    const { inspectEvery } = config;
-    if (inspectEvery !== null && (step % inspectEvery === 0 || step === 1)) await this.#inspect(batch);
+    if (this.#inspectsAfter(step)) await this.#inspect(batch);
+  }
+
+  /** Whether a step was with a short last batch of an epoch. */
+  #isShort(step: number): boolean {
+    const { config, splits } = this.#options;
+    return step % this.#perEpoch === 0 && config.lastBatch === "keep" && splits.train.count % config.batchSize > 0;
+  }
+
+  /** An inspection is of a whole batch: that of a short one is made after the next. */
+  #inspectsAfter(step: number): boolean {
+    const { inspectEvery } = this.#options.config;
+    if (inspectEvery === null || this.#isShort(step)) return false;
+    const due = (at: number) => at === 1 || (at > 0 && at % inspectEvery === 0);
+    return due(step) || (this.#isShort(step - 1) && due(step - 1));
   }
 
   /** Looks at the batch of the step just done, with the weights it left. */
   async #inspect(batch: BatchValues): Promise<void> {
     const { arm, backend, config, generators, observer } = this.#options;
-    if (batch.labels.length !== config.batchSize) return;
     const { step } = this.#progress;
     this.#doing = `inspection after step ${step}`;
     this.#inspector ??= await compileInspection(backend, this.#task, config.batchSize, generators);
@@ -281,14 +298,15 @@ class Loop {
       if (error instanceof LimitError) return null;
       throw error;
     });
-    if (found === null) this.#fail(step, `the loss is ${loss}; there is no memory left to find its layer`, LOSS_HINT);
+    const hint = task.scaler ? HALF_HINT : LOSS_HINT;
+    if (found === null) this.#fail(step, `the loss is ${loss}; there is no memory left to find its layer`, hint);
     const where = found
       ? `the first layer with values that are not finite is "${found.layer}" (${found.pass})`
       : "every layer is finite, only the loss is not";
     // a gradient that is not finite shows one step later, when its loss was finite
     const broken = folder ? await brokenTensors(task) : [];
     const before = broken.length > 0 ? `; before this step these were not finite already: ${listNames(broken)}` : "";
-    return this.#fail(step, `the loss is ${loss}; ${where}${before}`, broken.length > 0 ? GRADIENT_HINT : LOSS_HINT);
+    return this.#fail(step, `the loss is ${loss}; ${where}${before}`, broken.length > 0 ? GRADIENT_HINT : hint);
   }
 
   #fail(step: number, facts: string, hint: string): never {
@@ -327,6 +345,7 @@ class Loop {
 
   /** Where what is to be saved is not finite the run ends, and the checkpoint before it stands. */
   async #checkTensors(): Promise<void> {
+    this.#doing = `saving after step ${this.#progress.step}`;
     const broken = await brokenTensors(this.#options.task);
     if (broken.length === 0) return;
     const facts = `the loss was finite, and its update left values that are not in ${listNames(broken)}`;
@@ -334,7 +353,6 @@ class Loop {
   }
 
   async #save(names: readonly string[]): Promise<void> {
-    this.#doing = `saving after step ${this.#progress.step}`;
     this.#options.observer?.saving?.();
     await this.#checkpoints?.save(names, this.#progress);
   }

@@ -3,7 +3,7 @@
  * by the hash of all that decides its weights, so that the same run twice trains it once.
  */
 import { createHash } from "node:crypto";
-import { access, mkdir } from "node:fs/promises";
+import { access } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type Backend,
@@ -15,7 +15,7 @@ import {
 } from "@guidance/tensor";
 import type { SourceSplits } from "../data/source.ts";
 import { RunError } from "../run/errors.ts";
-import { writeFileAtomic } from "../run/files.ts";
+import { makeFolder, writeFileAtomic } from "../run/files.ts";
 import { openArm } from "./arm.ts";
 import { buildGuide, guideSeed, guideTask, imageTask, setGuideMode } from "./build.ts";
 import type { TrainConfig } from "./config.ts";
@@ -134,7 +134,7 @@ export async function prepareGuide(options: GuideOptions): Promise<PreparedGuide
     });
   }
   await trainGuide(options, guide, generator);
-  await mkdir(cache, { recursive: true });
+  await makeFolder(cache);
   await writeFileAtomic(file, cachedGuide(await guide.stateDict()));
   return ready("trained", file);
 }

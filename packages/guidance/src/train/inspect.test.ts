@@ -60,6 +60,48 @@ test("the record names the layers, and has similarities of both arms", async () 
   }
 });
 
+test("similarities are those of the paired layers after the step: those that the next step on the same batch sees", async () => {
+  const folder = runs.fresh();
+  // one batch is all there is, and without dropout or batches in another order a step repeats what was inspected
+  const synthetic = { ...smallConfig.synthetic!, train: 16 };
+  const student = { ...smallConfig.student, dropout: 0 };
+  const config = {
+    ...smallConfig,
+    synthetic,
+    student,
+    steps: 3,
+    inspectEvery: 1,
+    guide: { ...smallConfig.guide, batchSize: 8 },
+  };
+  await runSmall({ config, folder, guideCache: runs.cache });
+  const records = metrics(folder, "guided") as {
+    kind: string;
+    step: number;
+    similarities: never[];
+    layers: unknown[];
+  }[];
+  const at = (kind: string, step: number) => records.find((record) => record.kind === kind && record.step === step)!;
+  const [{ layers }] = records.filter(({ kind }) => kind === "layers");
+  for (const step of [1, 2]) {
+    const inspected = at("inspection", step).similarities as { similarity: number; student: string; guide: string }[];
+    expect(inspected.map(({ student, guide }) => ({ student, guide }))).toEqual(layers);
+    const next = at("step", step + 1).similarities as number[];
+    expect(inspected.map(({ similarity }) => similarity)).toEqual(next.map((value) => expect.closeTo(value, 3)));
+    expect(inspected.map(({ similarity }) => similarity)).not.toEqual(
+      (at("step", step).similarities as number[]).map((value) => expect.closeTo(value, 4)),
+    );
+  }
+});
+
+test("the inspection of a short batch is made after the next whole one", async () => {
+  const folder = runs.fresh();
+  // 40 images in batches of 16: every third step is short
+  const config = { ...smallConfig, lastBatch: "keep" as const, steps: 8, inspectEvery: 3, baseline: false };
+  await runSmall({ config, folder, guideCache: runs.cache });
+  const found = metrics(folder, "guided").filter(({ kind }) => kind === "inspection");
+  expect(found.map(({ step }) => step)).toEqual([1, 4, 7]);
+});
+
 test("the norm of a layer is that of all its gradients, whatever the loss is scaled by", async () => {
   await using backend = cpuBackend({ precision: "float64" });
   // of one weight 2 and one bias: the gradients of crossEntropy at equal logits are known

@@ -4,7 +4,7 @@
  */
 import { type Backend, formatBytes, LimitError, type nn, type Plan } from "@guidance/tensor";
 import type { ImageSource } from "../data/source.ts";
-import { buildGuide, buildStudent, guidanceOf, guideTask, imageInput, setGuideMode, studentTask } from "./build.ts";
+import { buildGuidance, buildGuide, buildStudent, guideTask, imageInput, setGuideMode, studentTask } from "./build.ts";
 import { planEvaluation } from "./evaluate.ts";
 import type { ExperimentOptions } from "./experiment.ts";
 import { EVALUATION_BATCH } from "./fit.ts";
@@ -83,7 +83,7 @@ export async function planExperiment(
   const student = () => buildStudent(config, splits).model;
   await arm("guided", studentTask(config, splits, student(), guide), [scoring]);
   const inspects = config.inspectEvery !== null;
-  const watched = inspects ? guidanceOf(config, guide) : undefined;
+  const watched = inspects ? buildGuidance(config, guide) : undefined;
   const alone = { ...studentTask(config, splits, student()), watched };
   if (config.baseline) await arm("unguided", alone, inspects ? [scoring] : []);
   return { steps, parts };

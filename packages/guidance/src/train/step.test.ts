@@ -62,7 +62,7 @@ test("smoothed targets have another loss", async () => {
   expect(smooth.losses[0]).not.toBeCloseTo(plain.losses[0], 6);
 });
 
-/** Losses and weights of steps in mixed precision, of which a scale of 2^120 makes the first ones overflow. */
+/** Losses and weights of steps in mixed precision, of which a large scale makes the first ones overflow. */
 async function mixed(scale: number, steps: number, options: Partial<TrainingTask> = {}) {
   await using backend = cpuBackend();
   const generator = new Generator(3);

@@ -4,6 +4,7 @@ import {
   type ElementwiseName,
   elementwiseRows,
   floatFromHalf,
+  halfFromFloat,
   type Kernel,
   type TypedArray,
   viewAs,
@@ -124,3 +125,34 @@ describe.each(Object.keys(elementwiseRows) as ElementwiseName[])("%s", (name) =>
     expect(failures.slice(0, 10)).toEqual([]);
   });
 });
+
+test.each([1, 4] as const)(
+  "castF16 rounds every half, every middle between two and what is near them (width %i)",
+  async (width) => {
+    const near = Array.from({ length: 0x7c00 }, (_, bits) => {
+      const [half, next] = [floatFromHalf(bits), floatFromHalf(bits + 1)];
+      const middle = Number.isFinite(next) ? (half + next) / 2 : 65520;
+      return [half, middle, ...[middle, half].flatMap((value) => [value * (1 + 2 ** -23), value * (1 - 2 ** -23)])];
+    }).flat();
+    // an odd count keeps the kernel at width 1
+    const values = Float32Array.from([
+      ...near,
+      ...near.map((value) => -value),
+      Infinity,
+      -Infinity,
+      ...(width === 1 ? [1] : [1, 2]),
+    ]);
+    const kernel = kernelOf(
+      "castF16",
+      ["f32"],
+      values.length + (width === 1 ? 1 : 0),
+      width === 1 ? "scalar" : "vector",
+    );
+    const [count] = kernel.domain;
+    const [stored] = await runKernel(backend, kernel, [values.slice(0, count)]);
+    const wrong = [...stored].flatMap((bits, i) =>
+      bits === halfFromFloat(values[i]) ? [] : [`${values[i]}: ${bits}`],
+    );
+    expect(wrong.slice(0, 10)).toEqual([]);
+  },
+);

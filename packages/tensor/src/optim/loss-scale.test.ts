@@ -38,6 +38,17 @@ describe("a scaled loss", () => {
     expect(await step(Number.NaN)).toEqual({ w: -99, scale: 256 });
   });
 
+  it("that overflows itself is told like its gradients, and halves the scale", async () => {
+    const step = await stepOf(new LossScaler({ scale: 1024 }));
+    expect(await step(1e36)).toEqual({ w: 1, scale: 512 });
+  });
+
+  it("has a scale that can come down again", () => {
+    const scaler = new LossScaler({ scale: 2 ** 23, growthInterval: 1 });
+    for (let i = 0; i < 2000; i++) scaler.update(true);
+    expect(scaler.scale).toBe(2 ** 24);
+  });
+
   it("doubles its scale after many good steps in a row", () => {
     const scaler = new LossScaler({ scale: 8, growthInterval: 3 });
     const scales = [true, true, false, true, true, true, true].map((finite) => {

@@ -1,6 +1,6 @@
 /**
  * Loss scaling for gradients stored in half precision, whose smallest value is 2^-24: the loss is multiplied by a scale,
- * the gradients are divided by it again. A step with a gradient that is not finite changes nothing and halves the scale;
+ * the gradients are divided by it again. A step in which one overflows as it is stored changes nothing and halves the scale;
  * many good ones in a row double it (Micikevicius et al. 2018; torch.cuda.amp.GradScaler, with its numbers).
  */
 import { constant, type Tensor } from "../tensor.ts";
@@ -14,6 +14,9 @@ export interface LossScalerOptions {
   /** Good steps in a row after which the scale doubles; 2000 unless given. */
   readonly growthInterval?: number;
 }
+
+/** Gradients that are lost at this scale are below 2^-48, a loss of a million still fits float32. */
+const LARGEST_SCALE = 2 ** 24;
 
 /** Scales a loss so that gradients in f16 neither vanish nor overflow (torch.amp.GradScaler). */
 export class LossScaler {
@@ -35,7 +38,8 @@ export class LossScaler {
   gradients(optimizer: Optimizer, loss: Tensor): { gradients: Gradients; finite: Tensor } {
     const trace = requireTrace("gradients of a scaled loss");
     const earlier = trace.halves.length;
-    const scaled = optimizer.gradients(loss.mul(hostScalar("loss scale", () => this.scale)));
+    const scaledLoss = loss.mul(hostScalar("loss scale", () => this.scale));
+    const scaled = optimizer.gradients(scaledLoss);
     const factor = hostScalar("1 / loss scale", () => 1 / this.scale);
     const gradients = new Map([...scaled].map(([parameter, gradient]) => [parameter, gradient.mul(factor)]));
     // a sum with an infinity or NaN is none itself, and it is cheaper than a look at the parameters' gradients
@@ -47,14 +51,14 @@ export class LossScaler {
     );
     const total = sums.reduce((sum, one) => sum.add(one), constant(0));
     trace.losses.push(total);
-    return { gradients, finite: total.isFinite() };
+    return { gradients, finite: total.isFinite().and(scaledLoss.isFinite()) };
   }
 
   /** What the last run found. */
   update(finite: boolean): void {
     this.goodSteps = finite ? this.goodSteps + 1 : 0;
     if (finite && this.goodSteps < this.#growthInterval) return;
-    this.scale *= finite ? 2 : 0.5;
+    this.scale = finite ? Math.min(2 * this.scale, LARGEST_SCALE) : this.scale / 2;
     this.goodSteps = 0;
   }
 }

@@ -8,11 +8,12 @@
 
 import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, rename, rm, stat } from "node:fs/promises";
+import { rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setTimeout } from "node:timers/promises";
+import { makeFolder } from "../../run/files.ts";
 import { DataError } from "../errors.ts";
 
 /** A file to fetch. */
@@ -52,7 +53,7 @@ export class RefusedError extends DataError {
 /** Fetches `file` to `path`, unless it is there with the right size; throws DataError where it cannot be had whole. */
 export async function fetchFile(file: RemoteFile, path: string, options: FetchFileOptions = {}): Promise<void> {
   if ((await sizeOf(path)) === file.size) return;
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   const partial = `${path}.${file.sha256?.slice(0, 12) ?? file.size}.partial`;
   const { retryDelay = 1000, signal } = options;
   let failures = 0;

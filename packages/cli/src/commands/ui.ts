@@ -1,0 +1,78 @@
+/** `guidance ui`: the dashboard of the runs in a folder, in the browser. */
+import { constants, setPriority } from "node:os";
+import { type Command, InvalidArgumentError } from "commander";
+import { describeError } from "../errors.ts";
+import { addExamples } from "../examples.ts";
+import type { UiNews } from "../ui/launch.ts";
+import { DEFAULT_HOST, DEFAULT_PORT, serveUi } from "../ui/server/server.ts";
+
+export interface UiCommandOptions {
+  readonly host: string;
+  readonly port?: number;
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (text.trim() !== "" && Number.isInteger(port) && port >= 0 && port < 2 ** 16) return port;
+  throw new InvalidArgumentError("Expected a port from 0 to 65535; 0 takes any that is free.");
+}
+
+/** Adds `--port` and `--host`. */
+export function addUiOptions(command: Command): Command {
+  return command
+    .option("--port <port>", `port of the dashboard (default: ${DEFAULT_PORT}, or any where that is taken)`, parsePort)
+    .option(
+      "--host <address>",
+      "address it listens on; 0.0.0.0 shows it to the network, without a password",
+      DEFAULT_HOST,
+    );
+}
+
+export function addUi(program: Command): void {
+  const command = program
+    .command("ui")
+    .description("the dashboard: curves, layers and comparison of runs in the browser, finished or not")
+    .argument("[folder]", "folder of runs, or of one run", "runs");
+  addUiOptions(command).option("--debug", "show stacks of errors");
+  addExamples(command, [
+    ["", "all runs in ./runs"],
+    ["runs/20260131-120000-mnist", "one run"],
+    ["~/experiments --port 8080", "another folder and port; from elsewhere: ssh -L 8080:localhost:8080 gpu-box"],
+  ]);
+  command.action((folder: string, options: UiCommandOptions) => ui(folder, options));
+}
+
+async function ui(folder: string, options: UiCommandOptions): Promise<void> {
+  if (process.send) return serveTraining(folder, options);
+  const served = await serveUi(folder, options);
+  console.log(`dashboard ${served.url}`);
+  console.log("Ctrl-C ends it");
+  await new Promise<void>((resolve) => {
+    process.once("SIGINT", resolve);
+    process.once("SIGTERM", resolve);
+  });
+  await served.close();
+}
+
+/** As the process of a training: tells it where the dashboard is, and ends when it does. */
+async function serveTraining(folder: string, options: UiCommandOptions): Promise<void> {
+  const ended = new Promise((resolve) => process.once("disconnect", resolve));
+  const tell = (news: UiNews) => new Promise((resolve) => process.send?.(news, resolve));
+  try {
+    const served = await serveUi(folder, options);
+    await tell({ url: served.url });
+    yieldToTraining();
+    await ended;
+    await served.close();
+  } catch (error) {
+    await tell({ error: describeError(error) });
+    if (process.connected) process.disconnect();
+  }
+}
+
+/** Once it serves, training goes first, where the system lets us say so: until then nobody could look. */
+function yieldToTraining(): void {
+  try {
+    setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {}
+}

@@ -1,0 +1,117 @@
+/** The charts and heat maps of the runs that are selected. */
+import { stepRows, validationRows } from "../protocol.ts";
+import { Chart, type ChartStyle, type Curve, type ValueFormat } from "./chart.ts";
+import { lookOf, type Theme } from "./colours.ts";
+import { byId } from "./dom.ts";
+import { percent, short } from "./format.ts";
+import { LayerMap, normColours, similarityColours } from "./map.ts";
+import { ARMS, type Arm, type ArmData, type SeriesData, type State } from "./state.ts";
+
+/** What a chart shows of a network. */
+interface Plotted {
+  readonly title: string;
+  readonly note: string;
+  readonly format: ValueFormat;
+  readonly of: (arm: ArmData) => { readonly data: SeriesData; readonly row: number };
+}
+
+const step = (row: (typeof stepRows)[number]): Plotted["of"] => {
+  const at = stepRows.indexOf(row);
+  return ({ series }) => ({ data: series.steps, row: at });
+};
+const validation = (row: (typeof validationRows)[number]): Plotted["of"] => {
+  const at = validationRows.indexOf(row);
+  return ({ series }) => ({ data: series.validations, row: at });
+};
+
+const plotted: readonly Plotted[] = [
+  { title: "Cross-entropy", note: "training batches", format: short, of: step("crossEntropy") },
+  { title: "Validation accuracy", note: "top-1", format: percent, of: validation("top1") },
+  {
+    title: "Similarity to the guide",
+    note: "mean over paired layers",
+    format: short,
+    of: ({ series }) => ({ data: series.similarity, row: 0 }),
+  },
+  { title: "Loss", note: "cross-entropy + alpha x dissimilarity", format: short, of: step("loss") },
+  { title: "Learning rate", note: "", format: short, of: step("learningRate") },
+  { title: "Images per second", note: "waiting for data included", format: short, of: step("imagesPerSecond") },
+];
+
+/** Fewer points than this are marked. */
+const SPARSE = 40;
+
+export interface View {
+  readonly state: State;
+  readonly ids: readonly string[];
+  readonly arms: ReadonlySet<Arm>;
+  readonly theme: Theme;
+}
+
+export class Panels {
+  readonly #charts = plotted.map((each) => ({ ...each, chart: new Chart(each.title, each.note, each.format) }));
+  #maps = new Map<string, LayerMap>();
+
+  constructor() {
+    byId("charts").append(...this.#charts.map(({ chart }) => chart.root));
+  }
+
+  show(view: View): void {
+    const style = styleOf();
+    for (const { chart, of } of this.#charts) chart.show(curves(view, of), style);
+    this.#showMaps(view, style);
+  }
+
+  #showMaps({ state, ids }: View, style: ChartStyle): void {
+    const maps = new Map<string, LayerMap>();
+    for (const id of ids) {
+      const label = ids.length > 1 ? `, ${shortened(id)}` : "";
+      const every = state.details.get(id)?.config.inspectEvery ?? "null";
+      const pending =
+        every === "null" ? "Train with --inspect-every 100 to see them" : "They come with the first inspection";
+      for (const arm of ["guided", "unguided"] as const) {
+        const data = state.arm(id, arm);
+        // a run without baseline has no such network
+        if (arm === "unguided" && state.details.get(id)?.config.baseline === "false") continue;
+        const show = (kind: "layers" | "gradients", make: () => LayerMap) => {
+          const key = `${kind} ${arm} ${every} ${ids.length > 1} ${id}`;
+          const map = this.#maps.get(key) ?? make();
+          maps.set(key, map);
+          map.show(data?.series[kind], style);
+        };
+        const wait = arm === "guided" ? "No step under guidance yet" : pending;
+        show("layers", () => new LayerMap("Similarity to the guide by layer", arm + label, wait, similarityColours));
+        show("gradients", () => new LayerMap("Gradient norm by layer", arm + label, pending, normColours));
+      }
+    }
+    const order = [...maps].sort(([a], [b]) => Number(b.startsWith("layers")) - Number(a.startsWith("layers")));
+    const roots = order.map(([, { root }]) => root);
+    const host = byId("maps");
+    if (roots.length !== host.children.length || roots.some((root, i) => root !== host.children[i]))
+      host.replaceChildren(...roots);
+    this.#maps = maps;
+  }
+}
+
+function curves({ state, ids, arms, theme }: View, of: Plotted["of"]): Curve[] {
+  return ids.flatMap((id, index) =>
+    ARMS.flatMap((arm) => {
+      const found = state.arm(id, arm);
+      if (!arms.has(arm) || !found) return [];
+      const { data, row } = of(found);
+      const [values, low, high] = [data.mean, data.low, data.high].map((table) => table[row] ?? []);
+      if (arm === "guide" && values.length === 0) return [];
+      const label = ids.length > 1 ? `${arm} ${shortened(id)}` : arm;
+      const isSparse = values.length < SPARSE;
+      return [{ label, ...lookOf(theme, index, ids.length, arm), steps: data.steps, values, low, high, isSparse }];
+    }),
+  );
+}
+
+/** The name of a run without the time it began, which all have in front. */
+export const shortened = (id: string): string => id.replace(/^\d{8}-(\d{2})(\d{2})\d{2}-/, "$1:$2 ");
+
+function styleOf(): ChartStyle {
+  const style = getComputedStyle(document.documentElement);
+  return { text: style.getPropertyValue("--faint"), grid: style.getPropertyValue("--line") };
+}
