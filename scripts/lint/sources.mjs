@@ -3,9 +3,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-const folders = ["packages", "bench", "examples", "test", "scripts"];
+const folders = ["packages", "bench", "docs", "examples", "test", "scripts"];
 const source = /\.(ts|mts|mjs|js|wgsl)$/;
-const foreign = /(^|\/)(node_modules|dist|fixtures|\.[^/]+)\//;
+const foreign = /(^|\/)(node_modules|dist|site|fixtures|\.[^/]+)\//;
 
 /**
  * @param {string} root the repository's root

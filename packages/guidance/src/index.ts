@@ -1,4 +1,9 @@
-/** Public surface of @guidance/guidance. Re-exports only. */
+/**
+ * Public surface of @guidance/guidance. Re-exports only.
+ *
+ * @module @guidance/guidance
+ */
+
 export * from "./compare/compare.ts";
 export { comparisonNames, type Estimator, estimators, measureOf } from "./compare/measures.ts";
 export { exactProcrustes, type FeatureMatrix, svcca } from "./compare/principal.ts";

@@ -6,6 +6,11 @@ import { ValueError } from "@guidance/tensor";
 import { nearestName } from "./nearest.ts";
 import { describeValue } from "./own-code.ts";
 
+/**
+ * Functions by name.
+ *
+ * @typeParam T what each of them is
+ */
 // biome-ignore lint/suspicious/noExplicitAny: functions of any signature
 export class Registry<T extends (...args: any[]) => unknown> {
   readonly #kind: string;

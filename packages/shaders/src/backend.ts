@@ -27,11 +27,13 @@ import { WebGpuProgram } from "./program.ts";
 import { type TraitOptions, traitsOf } from "./traits.ts";
 import { type TunedKernel, tunePlan } from "./tune.ts";
 
+/** What a backend may take, and which kernels it uses. */
 export interface BackendOptions extends TraitOptions {
   /** Most bytes all buffers together may take; default 70 % of free memory on software devices, else unlimited. */
   readonly budgetBytes?: number;
 }
 
+/** The backend that runs plans on a WebGPU device. */
 export class WebGpuBackend implements Backend {
   readonly name: string;
   readonly precision = "float32";
@@ -82,11 +84,13 @@ export class WebGpuBackend implements Backend {
     return { dispatches: dispatches.length, scratch, family };
   }
 
+  /** A storage buffer of zeros; throws LimitError above the budget or the largest buffer of the device. */
   allocate(bytes: number, label: string): DeviceBuffer {
     this.#check("allocate");
     return this.#memory.storage(bytes, label);
   }
 
+  /** Frees a buffer that no program under way uses. */
   free(buffer: DeviceBuffer): void {
     this.#memory.free(buffer as WebGpuBuffer);
   }
@@ -154,6 +158,7 @@ export class WebGpuBackend implements Backend {
     return () => this.#closings.delete(closing);
   }
 
+  /** Closes programs, buffers and the device; further calls do nothing. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -162,6 +167,7 @@ export class WebGpuBackend implements Backend {
     this.opened.close();
   }
 
+  /** The same as close. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

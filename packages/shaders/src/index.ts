@@ -1,4 +1,8 @@
-// WGSL kernels and the WebGPU backend: opening an adapter, running a plan.
+/**
+ * WGSL kernels and the WebGPU backend: opening an adapter, running a plan. Re-exports only.
+ *
+ * @module @guidance/shaders
+ */
 
 export type { DeviceKind, OpenedDevice } from "./adapter/device.ts";
 export { type DeviceChoice, deviceChoices, type OpenDeviceOptions, openDevice } from "./adapter/open.ts";

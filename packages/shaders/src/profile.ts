@@ -17,6 +17,7 @@ export interface KernelTime {
   readonly seconds: number;
 }
 
+/** What the kernels of one plan take. */
 export interface KernelTimes {
   /** `timestamps`: taken by the device. `submits`: by the host, each call on its own, waiting included. */
   readonly method: "timestamps" | "submits";

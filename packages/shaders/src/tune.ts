@@ -12,12 +12,14 @@ import { KernelCache } from "./lowering.ts";
 import { fillBuffers, profilePlan } from "./profile.ts";
 import { WebGpuProgram } from "./program.ts";
 
+/** One alternative for a kernel, and its time. */
 export interface TimedChoice {
   readonly choice: string;
   /** Median of a run; undefined where the result was wrong or the device refused the kernel. */
   readonly seconds: number | undefined;
 }
 
+/** The alternatives for all kernels of one size. */
 export interface TunedKernel {
   readonly key: string;
   /** How many kernels of the plan have this key. */

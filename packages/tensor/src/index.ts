@@ -1,4 +1,8 @@
-/** Public surface of @guidance/tensor. Re-exports only. */
+/**
+ * Public surface of @guidance/tensor. Re-exports only.
+ *
+ * @module @guidance/tensor
+ */
 
 export * from "./backend/backend.ts";
 export { type CpuOptions, cpuBackend } from "./backend/cpu.ts";

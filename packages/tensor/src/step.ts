@@ -30,6 +30,7 @@ export interface Step<I extends Inputs, O extends Outputs> {
   readonly inputs: I;
   /** Frees the step's buffers, never the Variables. */
   close(): void;
+  /** The same as close. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

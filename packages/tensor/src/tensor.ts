@@ -25,112 +25,112 @@ export type TensorLike = Operand | number;
 /** Axes to reduce: one, several, or all when omitted; negative ones count from the end. */
 export type Axes = number | readonly number[];
 
+/** The methods of Tensor and Variable; each throws ShapeError, naming layer and call site, for shapes it does not take. */
 export abstract class Operand {
   abstract readonly shape: readonly number[];
   abstract readonly dtype: DType;
   /** The Tensor that stands for the current value. */
   abstract asTensor(): Tensor;
 
-  get rank(): number {
+  /** Number of axes. */ get rank(): number {
     return this.shape.length;
   }
-  /** Number of elements. */
-  get size(): number {
+  /** Number of elements. */ get size(): number {
     return elementCount(this.shape);
   }
 
   // -- elementwise, with NumPy broadcasting ----------------------------------------------------------
-  add(other: TensorLike): Tensor {
+  /** this + other. */ add(other: TensorLike): Tensor {
     return elementwise("add", this, other);
   }
-  sub(other: TensorLike): Tensor {
+  /** this - other. */ sub(other: TensorLike): Tensor {
     return elementwise("sub", this, other);
   }
-  mul(other: TensorLike): Tensor {
+  /** this * other. */ mul(other: TensorLike): Tensor {
     return elementwise("mul", this, other);
   }
-  div(other: TensorLike): Tensor {
+  /** this / other, both f32. */ div(other: TensorLike): Tensor {
     return elementwise("div", this, other);
   }
-  pow(other: TensorLike): Tensor {
+  /** this to the power of other. */ pow(other: TensorLike): Tensor {
     return elementwise("pow", this, other);
   }
-  maximum(other: TensorLike): Tensor {
+  /** The greater of both. */ maximum(other: TensorLike): Tensor {
     return elementwise("maximum", this, other);
   }
-  minimum(other: TensorLike): Tensor {
+  /** The lesser of both. */ minimum(other: TensorLike): Tensor {
     return elementwise("minimum", this, other);
   }
-  equal(other: TensorLike): Tensor {
+  /** bool: this = other. */ equal(other: TensorLike): Tensor {
     return elementwise("equal", this, other);
   }
-  less(other: TensorLike): Tensor {
+  /** bool: this < other. */ less(other: TensorLike): Tensor {
     return elementwise("less", this, other);
   }
-  lessEqual(other: TensorLike): Tensor {
+  /** bool: this <= other. */ lessEqual(other: TensorLike): Tensor {
     return elementwise("lessEqual", this, other);
   }
-  greater(other: TensorLike): Tensor {
+  /** bool: this > other. */ greater(other: TensorLike): Tensor {
     return elementwise("less", like(other, this, "greater"), this);
   }
-  greaterEqual(other: TensorLike): Tensor {
+  /** bool: this >= other. */ greaterEqual(other: TensorLike): Tensor {
     return elementwise("lessEqual", like(other, this, "greaterEqual"), this);
   }
-  and(other: TensorLike): Tensor {
+  /** bool: both. */ and(other: TensorLike): Tensor {
     return elementwise("and", this, other);
   }
-  or(other: TensorLike): Tensor {
+  /** bool: at least one. */ or(other: TensorLike): Tensor {
     return elementwise("or", this, other);
   }
-  not(): Tensor {
+  /** bool: the opposite. */ not(): Tensor {
     return elementwise("not", this);
   }
-  neg(): Tensor {
+  /** -this. */ neg(): Tensor {
     return elementwise("neg", this);
   }
-  abs(): Tensor {
+  /** Absolute value. */ abs(): Tensor {
     return elementwise("abs", this);
   }
-  sign(): Tensor {
+  /** -1, 0 or 1. */ sign(): Tensor {
     return elementwise("sign", this);
   }
-  floor(): Tensor {
+  /** The greatest whole number not above. */ floor(): Tensor {
     return elementwise("floor", this);
   }
-  exp(): Tensor {
+  /** e to the power of this. */ exp(): Tensor {
     return elementwise("exp", this);
   }
-  expm1(): Tensor {
+  /** exp(this) - 1, exact near 0. */ expm1(): Tensor {
     return elementwise("expm1", this);
   }
-  log(): Tensor {
+  /** Natural logarithm. */ log(): Tensor {
     return elementwise("log", this);
   }
-  log1p(): Tensor {
+  /** log(1 + this), exact near 0. */ log1p(): Tensor {
     return elementwise("log1p", this);
   }
-  sqrt(): Tensor {
+  /** Square root. */ sqrt(): Tensor {
     return elementwise("sqrt", this);
   }
-  reciprocal(): Tensor {
+  /** 1 / this. */ reciprocal(): Tensor {
     return elementwise("reciprocal", this);
   }
-  sin(): Tensor {
+  /** Sine. */ sin(): Tensor {
     return elementwise("sin", this);
   }
-  cos(): Tensor {
+  /** Cosine. */ cos(): Tensor {
     return elementwise("cos", this);
   }
-  tanh(): Tensor {
+  /** Hyperbolic tangent. */ tanh(): Tensor {
     return elementwise("tanh", this);
   }
-  sigmoid(): Tensor {
+  /** 1 / (1 + exp(-this)). */ sigmoid(): Tensor {
     return elementwise("sigmoid", this);
   }
-  relu(): Tensor {
+  /** max(this, 0); its derivative at 0 is 0. */ relu(): Tensor {
     return elementwise("relu", this);
   }
-  erf(): Tensor {
+  /** Error function. */ erf(): Tensor {
     return elementwise("erf", this);
   }
   /** True where the value is neither infinite nor NaN. */
@@ -148,13 +148,13 @@ export abstract class Operand {
   }
 
   // -- reductions: reduced axes disappear -------------------------------------------------------------
-  sum(axes?: Axes): Tensor {
+  /** Sum over `axes`, all unless given. */ sum(axes?: Axes): Tensor {
     return reduceOver("sum", this, axes);
   }
-  max(axes?: Axes): Tensor {
+  /** Maximum over `axes`, all unless given; equal maxima share the gradient. */ max(axes?: Axes): Tensor {
     return reduceOver("max", this, axes);
   }
-  min(axes?: Axes): Tensor {
+  /** Minimum over `axes`, all unless given; equal minima share the gradient. */ min(axes?: Axes): Tensor {
     return reduceOver("min", this, axes);
   }
   /** Arithmetic mean of f32 values; NaN over no elements. Throws ShapeError for integers, whose mean is none. */
@@ -192,7 +192,7 @@ export abstract class Operand {
       axes: axes ?? this.shape.map((_, axis) => this.rank - 1 - axis),
     });
   }
-  broadcast(shape: readonly number[]): Tensor {
+  /** Repeats axes of size 1, and adds axes in front, to give `shape`. */ broadcast(shape: readonly number[]): Tensor {
     return sameShape(shape, this.shape) ? this.asTensor() : create(movements.broadcast, [this.asTensor()], { shape });
   }
   /** Elements start <= index < end on every axis. */
@@ -242,6 +242,7 @@ export abstract class Operand {
 
 let created = 0;
 
+/** An immutable description of a value; it owns no memory. */
 export class Tensor extends Operand {
   readonly op: OpDefinition;
   readonly inputs: readonly Tensor[];

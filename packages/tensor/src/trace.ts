@@ -10,6 +10,7 @@ import { leaves } from "./ops/index.ts";
 import { create, type Tensor } from "./tensor.ts";
 import type { Variable } from "./variable.ts";
 
+/** One run of a user's function on symbolic inputs. */
 export class Trace {
   /** Value of each Variable now, in program order. */
   readonly #current = new Map<Variable, Tensor>();
@@ -45,6 +46,7 @@ export class Trace {
     return this.initial.get(variable) as Tensor;
   }
 
+  /** Makes `value` what later reads of `variable` in this trace give. */
   assign(variable: Variable, value: Tensor): void {
     this.read(variable);
     this.#current.set(variable, value);
@@ -72,6 +74,7 @@ export class Trace {
 
 let active: Trace | undefined;
 
+/** The trace under way, if any. */
 export function currentTrace(): Trace | undefined {
   return active;
 }

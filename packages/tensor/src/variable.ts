@@ -17,6 +17,7 @@ import { currentTrace, requireTrace } from "./trace.ts";
 /** A number for all elements, the elements, or a function that makes them when first needed. */
 export type InitialValue = number | ArrayLike<number> | (() => ArrayLike<number>);
 
+/** Name, type and use of a Variable. */
 export interface VariableOptions {
   readonly name?: string;
   readonly dtype?: "f32" | "i32" | "u32";
@@ -54,6 +55,10 @@ function copied(values: ArrayLike<number>): ArrayLike<number> {
   return values instanceof Float64Array || values instanceof Float32Array ? values.slice() : Array.from(values);
 }
 
+/**
+ * A value that lasts: a parameter, a running statistic, a moment of an optimizer. Read like a Tensor, changed by
+ * `assign`.
+ */
 export class Variable extends Operand {
   readonly shape: readonly number[];
   readonly dtype: DType;

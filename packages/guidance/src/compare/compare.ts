@@ -13,6 +13,7 @@ import { eventLoopTurn } from "../train/turn.ts";
 import { openComparer } from "./comparer.ts";
 import { type Estimator, measureOf } from "./measures.ts";
 
+/** A network to compare, and how it sees images. */
 export interface ComparedNetwork {
   readonly name: string;
   readonly model: nn.Module;
@@ -20,6 +21,7 @@ export interface ComparedNetwork {
   readonly input: ImageInput;
 }
 
+/** What is compared, and on which images. */
 export interface CompareOptions {
   readonly backend: Backend;
   /** Rows and columns; the same object twice is run once. */
@@ -36,11 +38,13 @@ export interface CompareOptions {
   readonly onBatch?: (done: number, total: number) => void;
 }
 
+/** A layer whose output is compared. */
 export interface ComparedLayer {
   readonly name: string;
   readonly path: string;
 }
 
+/** The similarity of each layer of one network with each of the other. */
 export interface Comparison {
   readonly rows: readonly ComparedLayer[];
   readonly columns: readonly ComparedLayer[];

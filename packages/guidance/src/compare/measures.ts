@@ -17,6 +17,10 @@ import { type Principal, principalProcrustes, principalSvcca } from "./principal
 
 /** full: of all samples at once. minibatch: the means of unbiased estimates over batches. */
 export const estimators = ["full", "minibatch"] as const;
+/**
+ * full: all samples in one batch. minibatch: means of unbiased estimates over batches (Nguyen, Raghu, Kornblith
+ * 2020).
+ */
 export type Estimator = (typeof estimators)[number];
 
 export type Measure =

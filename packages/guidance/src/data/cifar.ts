@@ -32,6 +32,7 @@ export interface CifarFormat {
 }
 
 // Mean and standard deviation are those that recipes for these data sets commonly use, to four digits.
+/** CIFAR-10 in its binary version: 10 classes of 32 x 32 colour images. */
 export const CIFAR10: CifarFormat = {
   name: "cifar10",
   classes: 10,
@@ -43,6 +44,7 @@ export const CIFAR10: CifarFormat = {
   std: [0.247, 0.2435, 0.2616],
 };
 
+/** CIFAR-100 in its binary version, with the 100 fine labels. */
 export const CIFAR100: CifarFormat = {
   name: "cifar100",
   classes: 100,

@@ -19,6 +19,7 @@ export interface StoredFeature extends Omit<Feature, "tensor"> {
   readonly tensor: Tensor | null;
 }
 
+/** One forward pass: what the network returns, and what its layers did. */
 export interface Observation {
   /** What the network returns. */
   readonly output: Tensor;
@@ -28,6 +29,7 @@ export interface Observation {
   readonly stored: readonly StoredFeature[];
 }
 
+/** The class of a layer. */
 // biome-ignore lint/suspicious/noExplicitAny: constructors of any signature
 export type LayerType = new (...args: any[]) => nn.Module<unknown>;
 

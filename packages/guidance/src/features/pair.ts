@@ -2,6 +2,7 @@
 import { effectivePairs, mapLayers } from "./mapping.ts";
 import type { Feature } from "./observe.ts";
 
+/** A layer of the guide and the layer of the student that is made to resemble it. */
 export interface LayerPair {
   readonly guide: Feature;
   readonly student: Feature;

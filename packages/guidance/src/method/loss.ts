@@ -14,6 +14,7 @@ export type Forwards = "single" | "notebook";
 /** images: guide and student see the same. noise: the guide sees normal noise of mean 0 and variance 1, new each step. */
 export type GuideInput = "images" | "noise";
 
+/** Student, guide, and how strongly one steers the other. */
 export interface GuidanceOptions {
   readonly student: nn.Module;
   readonly guide: nn.Module;
@@ -27,6 +28,7 @@ export interface GuidanceOptions {
   readonly labelSmoothing?: number;
 }
 
+/** The guidance loss and its parts, all scalars but the logits. */
 export interface GuidanceLoss {
   /** crossEntropy + alpha x dissimilarity. */
   readonly loss: Tensor;

@@ -4,6 +4,7 @@
  */
 import { type Generator, nn, type Operand, type Tensor } from "@guidance/tensor";
 
+/** Sizes of a DeepFCN; the original notebook's unless given. */
 export interface DeepFCNOptions {
   /** Values per image (channels x height x width). */
   readonly inputs?: number;
@@ -18,6 +19,10 @@ export interface DeepFCNOptions {
   readonly generator?: Generator;
 }
 
+/**
+ * A plain fully connected network: Linear, BatchNorm1d, ReLU and Dropout, many times over images [N, ...]; gives
+ * logits [N, classes].
+ */
 export class DeepFCN extends nn.Module {
   readonly initial_layer: nn.Sequential;
   readonly intermediate_layers: nn.Sequential;

@@ -23,11 +23,14 @@ export interface StudentSettings {
   readonly dropout: number;
 }
 
+/** Settings of built-in guides. */
 export interface GuideSettings {
   readonly baseWidth: number;
 }
 
+/** Builds a student for images of a task. */
 export type StudentFactory = (task: ImageTask, settings: StudentSettings) => nn.Module;
+/** Builds a guide for images of a task. */
 export type GuideFactory = (task: ImageTask, settings: GuideSettings) => nn.Module;
 
 const signature = "(task, settings) => nn.Module";

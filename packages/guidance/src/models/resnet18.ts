@@ -4,6 +4,7 @@
  */
 import { type Generator, nn, type Operand, type Tensor, Variable } from "@guidance/tensor";
 
+/** Sizes of a ResNet18; those of torchvision unless given. */
 export interface ResNet18Options {
   readonly classes?: number;
   readonly channels?: number;
@@ -59,6 +60,7 @@ export class BasicBlock extends nn.Module {
     }
   }
 
+  /** relu(x + bn2(conv2(relu(bn1(conv1(x)))))), x through the downsampling shortcut where shapes differ. */
   forward(x: Operand): Tensor {
     const inner = this.relu.call(this.bn1.call(this.conv1.call(x)));
     const output = this.bn2.call(this.conv2.call(inner));
@@ -67,6 +69,10 @@ export class BasicBlock extends nn.Module {
   }
 }
 
+/**
+ * ResNet-18 with the parameter names of torchvision (He et al. 2016): images [N, channels, height, width] to logits
+ * [N, classes].
+ */
 export class ResNet18 extends nn.Module {
   readonly conv1: nn.Conv2d;
   readonly bn1: nn.BatchNorm2d;

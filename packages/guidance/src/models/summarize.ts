@@ -5,6 +5,7 @@
 import { constant, elementCount, type Kernel, kernelFlops, type nn, type Tensor } from "@guidance/tensor";
 import { callNetwork } from "./network.ts";
 
+/** One layer of a network. */
 export interface LayerSummary {
   /** Layer path below the network, e.g. `layer1.0.conv1`. */
   readonly path: string;
@@ -17,6 +18,7 @@ export interface LayerSummary {
   readonly flops: number;
 }
 
+/** What a network consists of and costs. */
 export interface NetworkSummary {
   /** Layers without layers below them, in the order of their first call. */
   readonly layers: readonly LayerSummary[];

@@ -23,12 +23,14 @@ const schema = z.strictObject({
   }),
 });
 
+/** The images that the networks of a run are made for. */
 export interface RunData {
   readonly format: ImageFormat;
   /** How other images are brought to that format. */
   readonly fit: Fit;
 }
 
+/** Writes `data.json` of the run in `folder`; throws RunError where it cannot be written. */
 export async function writeRunData(folder: string, { format, fit }: RunData): Promise<void> {
   const { channels, height, width, classes, classNames, mean, std } = format;
   const stored = { channels, height, width, classes, ...(classNames && { classNames }), mean, std };

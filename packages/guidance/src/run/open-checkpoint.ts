@@ -26,6 +26,7 @@ export interface OpenCheckpoint {
   readonly types: ReadonlyMap<string, SafetensorsType>;
   /** The tensor `name`, one of `types`. */
   read(name: string): Promise<SafetensorsTensor>;
+  /** Closes the file. */
   close(): Promise<void>;
 }
 

@@ -9,17 +9,20 @@ import { dropMetricsAfter, MetricsWriter, readMetrics } from "../run/metrics.ts"
 import type { FitOptions, Observer } from "./fit.ts";
 import { loadProgress, type Trained } from "./state.ts";
 
+/** The files of one arm, open for writing. */
 export interface ArmFolder {
   /** What `fit` is told. */
   readonly options: Pick<FitOptions, "folder" | "start" | "observer">;
   /** Told by the caller what the network came to. */
   readonly log: Logger;
+  /** Closes the record and the loggers. */
   close(): Promise<void>;
 }
 
 /** Loggers by name. */
 export type Loggers = ReadonlyMap<string, OpenLogger>;
 
+/** Whether an arm begins or goes on, and who is told. */
 export interface ArmOptions {
   /** Where the Variables of a run that goes on will live. */
   readonly backend: Backend;

@@ -11,6 +11,7 @@ import type { TrainConfig } from "./config.ts";
 import type { ImageInput } from "./image-input.ts";
 import type { Guidance, TrainingTask } from "./step.ts";
 
+/** A network and its random numbers. */
 export interface BuiltNetwork {
   readonly model: nn.Module;
   /** Source of its initial values and its dropout masks. */

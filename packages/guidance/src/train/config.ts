@@ -106,6 +106,7 @@ const schema = z.strictObject({
   baseline: z.boolean(),
 });
 
+/** Every setting of a run; see {@link defaultConfig} for values, and `guidance schema` for ranges. */
 export type TrainConfig = z.infer<typeof schema>;
 
 /** The demonstration: a 50-layer student on MNIST that guidance makes trainable in minutes. */
@@ -179,6 +180,7 @@ export const notebookConfig: TrainConfig = {
   baseline: false,
 };
 
+/** Configurations to start from, by name. */
 export const presets: Readonly<Record<string, TrainConfig>> = { default: defaultConfig, notebook: notebookConfig };
 
 /** What is wrong with one field of a configuration. */

@@ -20,6 +20,7 @@ import { inEvaluation } from "./modes.ts";
 import { type PlannedStep, planStep } from "./planning.ts";
 import { eventLoopTurn } from "./turn.ts";
 
+/** How well a network does on labelled images. */
 export interface Scores {
   /** Mean cross-entropy per image. */
   readonly loss: number;
@@ -31,6 +32,7 @@ export interface Scores {
   readonly images: number;
 }
 
+/** Who is told of scoring, and who may stop it. */
 export interface ScoringOptions {
   readonly signal?: AbortSignal | undefined;
   /** Told after each batch. */
@@ -51,6 +53,7 @@ export interface Evaluator {
   readonly peakBytes: number;
   /** Throws InterruptedError when told to stop. */
   run(images: ImageSource, options?: ScoringOptions): Promise<Scores>;
+  /** Frees the step's buffers. */
   close(): void;
 }
 

@@ -17,8 +17,10 @@ import { type PreparedGuide, prepareGuide } from "./guide.ts";
 import { scoreModel } from "./score.ts";
 import { loadWeights } from "./state.ts";
 
+/** Format of `summary.json`. */
 export const SUMMARY_FORMAT: SealFormat = { name: "summary", version: 1, hint: "Take the numbers from metrics.jsonl" };
 
+/** A run: its configuration, its device, its folder. */
 export interface ExperimentOptions {
   readonly backend: Backend;
   readonly config: TrainConfig;
@@ -50,6 +52,7 @@ export interface ArmResult {
   readonly bestStep: number | null;
 }
 
+/** What a run comes to, as `summary.json` has it. */
 export interface ExperimentResult {
   readonly arms: readonly ArmResult[];
   /** The guide's own test scores, in evaluation mode. */
@@ -57,6 +60,12 @@ export interface ExperimentResult {
   readonly adapter: string;
 }
 
+/**
+ * Trains the guide if need be, the student under it and the student alone, and scores each on the test images once;
+ * writes into `folder`.
+ * Throws InterruptedError when told to stop, NotFiniteError for a loss or weights that are not finite,
+ * DeviceLostError, RunError.
+ */
 export async function runExperiment(options: ExperimentOptions): Promise<ExperimentResult> {
   const { backend, config, folder, observer, signal } = options;
   const splits = options.splits ?? (await loadExperimentData(config));

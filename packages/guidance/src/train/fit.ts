@@ -44,6 +44,7 @@ export interface StepEvent extends LossValues {
   readonly skipped?: boolean;
 }
 
+/** Told after a validation. */
 export interface ValidationEvent extends Scores {
   readonly arm: string;
   readonly step: number;
@@ -51,6 +52,7 @@ export interface ValidationEvent extends Scores {
   readonly best: boolean;
 }
 
+/** Told after an inspection. */
 export interface InspectionEvent extends Inspection {
   readonly arm: string;
   /** Steps done. */
@@ -61,18 +63,23 @@ export interface InspectionEvent extends Inspection {
 export interface Observer {
   /** The step is planned: kernels and peak bytes, before the first run. */
   planned?(arm: string, step: TrainingStep): void;
+  /** After each step. */
   step?(event: StepEvent): void;
+  /** After each validation. */
   validation?(event: ValidationEvent): void;
+  /** After each inspection. */
   inspection?(event: InspectionEvent): void;
   /** A checkpoint is about to be written. */
   saving?(): void;
   /** Validation or scoring goes on. */
   scoring?(progress: ScoringProgress): void;
+  /** What a user should know. */
   message?(text: string): void;
   /** What went wrong beside the training, which goes on. */
   warning?(text: string): void;
 }
 
+/** One network to train, and where it stands. */
 export interface FitOptions {
   readonly arm: string;
   readonly backend: Backend;
@@ -121,6 +128,11 @@ export function totalSteps({ steps, epochs, batchSize, lastBatch }: FitOptions["
   return steps ?? (epochs ?? 0) * batchCount(trainCount, { batchSize, lastBatch });
 }
 
+/**
+ * Trains one network from where it stands to its last step.
+ * Throws InterruptedError when told to stop, NotFiniteError for a loss or weights that are not finite,
+ * DeviceLostError.
+ */
 export async function fit(options: FitOptions): Promise<Progress> {
   const loop = new Loop(options);
   try {

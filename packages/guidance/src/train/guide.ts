@@ -23,6 +23,7 @@ import type { TrainConfig } from "./config.ts";
 import { fit, type Observer } from "./fit.ts";
 import { loadGuideFile, readGuideRecord, readIfThere, writeGuideRecord } from "./guide-record.ts";
 
+/** Which guide a run has, and where trained ones are kept. */
 export interface GuideOptions {
   readonly backend: Backend;
   readonly config: TrainConfig;
@@ -40,6 +41,7 @@ export interface GuideOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** A guide that is ready to steer. */
 export interface PreparedGuide {
   readonly guide: nn.Module;
   /** Source of its dropout masks. */

@@ -10,6 +10,7 @@ import type { PairNames } from "./step.ts";
 
 /** Networks that a run trains, in order. */
 export const ARMS = ["guide", "guided", "unguided"] as const;
+/** One of {@link ARMS}. */
 export type ArmName = (typeof ARMS)[number];
 
 /** The record of one network. */
@@ -22,6 +23,7 @@ export interface ArmHistory {
   readonly inspections: readonly InspectionEvent[];
 }
 
+/** What the folder of a run records. */
 export interface RunHistory {
   readonly folder: string;
   /** Those that have begun. */

@@ -10,6 +10,7 @@ export interface Normalization {
   readonly std: readonly number[];
 }
 
+/** How a network is given images. */
 export interface ImageInput {
   /** [C, H, W] of one image. */
   readonly imageShape: readonly number[];

@@ -8,9 +8,12 @@ import { taskLosses } from "./losses.ts";
 import { type PlannedStep, planStep } from "./planning.ts";
 import { type BatchValues, batchInputs, type PairNames, pairNames, partOf, type TrainingTask } from "./step.ts";
 
+/** The similarity of one pair of layers. */
 export type PairSimilarity = PairNames & { readonly similarity: number };
+/** Norm of the gradients of all parameters of one layer. */
 export type LayerNorm = { readonly layer: string; readonly norm: number };
 
+/** What one inspection found. */
 export interface Inspection {
   /** Similarity of each paired layer to the guide's; none where there is no guide to look at. */
   readonly similarities: readonly PairSimilarity[];
@@ -20,7 +23,9 @@ export interface Inspection {
 
 /** A compiled inspection; closed when the arm ends. */
 export interface Inspector {
+  /** Inspects on one batch; changes nothing. */
   run(batch: BatchValues): Promise<Inspection>;
+  /** Frees the step's buffers. */
   close(): void;
 }
 

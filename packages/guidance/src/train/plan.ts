@@ -27,6 +27,7 @@ export interface PlannedPart {
   readonly peakBytes: number;
 }
 
+/** What a run will compute and hold in memory. */
 export interface ExperimentPlan {
   readonly steps: readonly NamedPlan[];
   readonly parts: readonly PlannedPart[];

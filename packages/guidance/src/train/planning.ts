@@ -15,6 +15,7 @@ import {
   type Variable,
 } from "@guidance/tensor";
 
+/** A step that was planned and not prepared. */
 export interface PlannedStep {
   readonly plan: Plan;
   /** The Variables it uses, which other steps may share. */

@@ -12,6 +12,7 @@ import { imageSpec, seenImages } from "./image-input.ts";
 import { inEvaluation } from "./modes.ts";
 import { loadWeights } from "./state.ts";
 
+/** The network that predicts, and the format of its images. */
 export interface PredictOptions {
   readonly backend: Backend;
   readonly config: TrainConfig;
@@ -27,6 +28,7 @@ export interface PredictOptions {
   readonly top: number;
 }
 
+/** The most probable classes of one image file. */
 export interface Prediction {
   readonly file: string;
   readonly classes: readonly { readonly index: number; readonly name: string; readonly probability: number }[];

@@ -8,6 +8,7 @@ import { compileEvaluation, type Scores, type ScoringOptions } from "./evaluate.
 import { EVALUATION_BATCH } from "./fit.ts";
 import { loadWeights } from "./state.ts";
 
+/** Name of a part of a data set. */
 export type Split = keyof SourceSplits;
 
 /** Scores of `model` on one split; leaves its mode as it was. Throws InterruptedError when told to stop. */
@@ -26,6 +27,7 @@ export async function scoreModel(
   }
 }
 
+/** A checkpoint of a run, and the images it is scored on. */
 export interface CheckpointScoreOptions {
   readonly backend: Backend;
   readonly config: TrainConfig;
@@ -36,6 +38,7 @@ export interface CheckpointScoreOptions {
   /** `last`, `best`, or `top-<step>`. */
   readonly checkpoint: string;
   readonly split: Split;
+  /** Told after each batch. */
   readonly progress?: ScoringOptions["progress"];
 }
 

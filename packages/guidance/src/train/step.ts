@@ -36,6 +36,7 @@ export interface Guidance {
   readonly steps?: number;
 }
 
+/** A network to train, its optimizer, and what steers it. */
 export interface TrainingTask extends ImageInput {
   readonly model: nn.Module;
   readonly optimizer: optim.Optimizer;
@@ -53,6 +54,7 @@ export interface TrainingTask extends ImageInput {
   readonly scaler?: optim.LossScaler | undefined;
 }
 
+/** The losses of one step. */
 export interface LossValues {
   /** crossEntropy + alpha x dissimilarity. */
   readonly loss: number;
@@ -68,6 +70,7 @@ export interface LossValues {
 /** Paths of two layers that the loss aligns, e.g. `student.fc3` and `guide.layer1.0.conv1`. */
 export type PairNames = { readonly student: string; readonly guide: string };
 
+/** Torch paths of the layers of each pair. */
 export const pairNames = (pairs: readonly LayerPair[]): PairNames[] =>
   pairs.map(({ student, guide }) => ({ student: student.path, guide: guide.path }));
 
@@ -185,6 +188,7 @@ export async function compileTrainingStep(
   const { parts = 1, optimizer, scaler } = task;
   const step = await compile(backend, batchInputs(task, batchSize / parts), whole ?? accumulated.add, options);
   const update = accumulated && (await compile(backend, {}, accumulated.update, options));
+  /** Trains on one batch, whose parts all have the same size. */
   const run = async (batch: BatchValues): Promise<BatchLosses> => {
     const { layers } = traced;
     const total = {
@@ -212,6 +216,7 @@ export async function compileTrainingStep(
     scaler?.update(!skipped);
     return { ...total, ...(skipped ? { skipped } : {}) };
   };
+  /** Frees the buffers of its steps. */
   const close = () => {
     step.close();
     update?.close();
@@ -220,4 +225,5 @@ export async function compileTrainingStep(
   return { run, plan: step.plan, layers: traced.layers, close };
 }
 
+/** A compiled training step: `run` it with a batch, `close` it at the end. */
 export type TrainingStep = Awaited<ReturnType<typeof compileTrainingStep>>;

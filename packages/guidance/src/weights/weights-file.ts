@@ -17,6 +17,7 @@ export interface WeightsFile {
   readonly types: ReadonlyMap<string, SafetensorsType>;
   /** The tensor `name`; throws WeightsError where there is none. */
   read(name: string): Promise<SafetensorsTensor>;
+  /** Closes the file. */
   close(): Promise<void>;
 }
 

@@ -10,8 +10,10 @@ import { swiftshaderObstacle } from "./swiftshader.ts";
 
 /** Which device to open: `auto` takes the fastest there is, the others insist. */
 export const deviceChoices = ["auto", "gpu", "lavapipe", "swiftshader"] as const;
+/** One of {@link deviceChoices}. */
 export type DeviceChoice = (typeof deviceChoices)[number];
 
+/** Which device is opened. */
 export interface OpenDeviceOptions {
   /** Default: the environment variable GUIDANCE_DEVICE, else `auto`. A browser has only `auto`. */
   readonly device?: DeviceChoice;

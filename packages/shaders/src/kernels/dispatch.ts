@@ -22,6 +22,7 @@ export interface BindingWindow {
   readonly size: number;
 }
 
+/** One dispatch of a compute shader. */
 export interface Dispatch {
   /** WGSL source: also the key of its pipeline, so sizes and constants stay out of it. */
   readonly shader: string;
@@ -31,6 +32,7 @@ export interface Dispatch {
   readonly workgroups: readonly [number, number, number];
 }
 
+/** The shaders that a kernel became. */
 export interface GeneratedKernel {
   readonly dispatches: readonly Dispatch[];
   /** Bytes of each scratch buffer. */

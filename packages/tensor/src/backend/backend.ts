@@ -56,7 +56,9 @@ export interface Backend {
   readonly liveBytes: number;
   /** Says how a kernel would run: data only, nothing is created. `overwrites[o]` is the input that output o overwrites. */
   lower(kernel: Kernel, overwrites?: Overwrites): Lowering;
+  /** A buffer of zeros; throws LimitError where it does not fit. `label` names it in messages. */
   allocate(bytes: number, label: string): DeviceBuffer;
+  /** Frees a buffer that no program under way uses. */
   free(buffer: DeviceBuffer): void;
   /** Queues a copy of `data` to the start of `buffer`, ordered with runs. */
   write(buffer: DeviceBuffer, data: ArrayBufferView): void;
@@ -70,6 +72,8 @@ export interface Backend {
   run(program: Program): Promise<ArrayBuffer[]>;
   /** Registers something to close before the backend itself; returns how to take it back. */
   onClose(closing: () => void): () => void;
+  /** Closes what was opened on it, programs and buffers included. */
   close(): Promise<void>;
+  /** The same as close. */
   [Symbol.asyncDispose](): Promise<void>;
 }

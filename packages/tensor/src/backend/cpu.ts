@@ -12,6 +12,7 @@ import { elementCount } from "../shape.ts";
 import type { Backend, BackendLimits, DeviceBuffer, Lowering, Program } from "./backend.ts";
 import { runKernel } from "./cpu-kernel.ts";
 
+/** Precision and loops of the CPU backend. */
 export interface CpuOptions {
   readonly precision?: Precision;
   /** Most bytes all buffers together may take. */

@@ -36,6 +36,7 @@ export type Expression =
       readonly dtype: DType;
     };
 
+/** How a reduction combines elements. */
 export type ReductionName = "sum" | "max" | "min";
 
 /**
@@ -77,8 +78,10 @@ export interface OpCore<Name extends CoreName = CoreName> {
   readonly result: TensorType;
 }
 
+/** The one part of a kernel that is more than elementwise. */
 export type Core = ReduceCore | StagesCore | { [Name in CoreName]: OpCore<Name> }[CoreName];
 
+/** A fused kernel as data: at most one core, and elementwise expressions around it. */
 export interface Kernel {
   /** E.g. `student.fc1 matmul+add+relu`. */
   readonly label: string;

@@ -16,12 +16,14 @@ import type { Kernel } from "./kernel.ts";
  */
 export type BufferRole = "input" | "scalars" | "variable" | "constant" | "temporary";
 
+/** A buffer of a plan. */
 export interface PlanBuffer {
   readonly role: BufferRole;
   readonly bytes: number;
   readonly label: string;
 }
 
+/** One kernel of a plan and the buffers it works on. */
 export interface PlanCall {
   readonly kernel: Kernel;
   /** Buffer of each kernel input; one that is also in `outputs` is overwritten in place. */
@@ -34,6 +36,7 @@ export interface PlanCall {
   readonly dispatches: number;
 }
 
+/** An output that the user declared, and where it lies. */
 export interface PlanOutput {
   readonly name: string;
   readonly buffer: number;
@@ -53,6 +56,7 @@ export interface PlanMemory {
   readonly peak: number;
 }
 
+/** What a step will do: its kernels in order, its buffers and their bytes, before anything runs. Plain data. */
 export class Plan {
   readonly buffers: readonly PlanBuffer[];
   readonly calls: readonly PlanCall[];

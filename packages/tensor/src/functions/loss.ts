@@ -20,6 +20,7 @@ function isLabel(logits: Operand, labels: Operand): Tensor {
   return labels.reshape([-1, 1]).equal(iota([logits.shape[1]]));
 }
 
+/** How targets are made of labels. */
 export interface CrossEntropyOptions {
   /** Part of each target that is spread evenly over all classes, from 0 to below 1 (Szegedy et al. 2016). */
   readonly labelSmoothing?: number;

@@ -6,6 +6,7 @@ import { Variable } from "../variable.ts";
 import { uniformInitial } from "./init.ts";
 import { Module } from "./module.ts";
 
+/** Settings of layers with weights. */
 export interface LayerOptions {
   readonly bias?: boolean;
   /** Where initial values come from; the default generator if absent. */
@@ -24,6 +25,7 @@ export class Linear extends Module {
     if (bias) this.bias = new Variable([outputs], uniformInitial([outputs], bound, generator));
   }
 
+  /** x [N, inputs] to [N, outputs]; throws ShapeError for other sizes. */
   forward(x: Operand): Tensor {
     return linear(x, this.weight, this.bias);
   }
@@ -36,6 +38,7 @@ export function pair(size: Size): readonly [number, number] {
   return typeof size === "number" ? [size, size] : size;
 }
 
+/** Settings of Conv2d. */
 export interface Conv2dOptions extends LayerOptions {
   readonly stride?: Size;
   readonly padding?: Size;
@@ -64,6 +67,7 @@ export class Conv2d extends Module {
     this.#attrs = { stride: pair(stride), padding: pair(padding) };
   }
 
+  /** x [N,C,H,W] to [N,O,P,Q]; throws ShapeError for other channels. */
   forward(x: Operand): Tensor {
     const output = x.conv2d(this.weight, this.#attrs);
     return this.bias ? output.add(this.bias.reshape([1, -1, 1, 1])) : output;

@@ -11,12 +11,14 @@ import { checkStateDict, fromStored, type StateDict, storedType, toStored } from
 /** Sees a module's inputs and output after each call; a returned value replaces the output. */
 export type ForwardHook = (module: Module<unknown>, inputs: readonly Operand[], output: unknown) => unknown;
 
+/** A network or a part of one, with Variables and modules as its fields (torch.nn.Module). */
 export abstract class Module<Output = Tensor> {
   /** Whether layers such as BatchNorm and Dropout behave as in training; read at trace time. */
   training = true;
   #path: string | undefined;
   readonly #hooks = new Set<{ readonly hook: ForwardHook }>();
 
+  /** What the module computes, in ops; `call` runs it. */
   abstract forward(...inputs: Operand[]): Output;
 
   /** Runs forward under this layer's path, then the forward hooks in order of registration. */
@@ -81,11 +83,13 @@ export abstract class Module<Output = Tensor> {
     return this.namedVariables().flatMap(([, variable]) => (variable.trainable ? [variable] : []));
   }
 
+  /** Training mode for this module and all below it. */
   train(training = true): this {
     for (const [, module] of this.namedModules()) module.training = training;
     return this;
   }
 
+  /** Evaluation mode for this module and all below it. */
   eval(): this {
     return this.train(false);
   }

@@ -6,6 +6,7 @@ import type { Operand, Tensor } from "../tensor.ts";
 import { Variable } from "../variable.ts";
 import { Module } from "./module.ts";
 
+/** Settings of batch normalization. */
 export interface BatchNormOptions {
   readonly epsilon?: number;
   /** Weight of the new batch in the running statistics. */

@@ -8,6 +8,7 @@ import { Module } from "./module.ts";
 
 /** max(x, 0) (torch.nn.ReLU). */
 export class ReLU extends Module {
+  /** max(x, 0). */
   forward(x: Operand): Tensor {
     return x.relu();
   }
@@ -25,6 +26,7 @@ export class Dropout extends Module {
     this.#generator = generator;
   }
 
+  /** In training mode zeros with probability `rate` and the rest divided by 1 - rate; else x. */
   forward(x: Operand): Tensor {
     return this.training ? dropout(x, this.rate, this.#generator) : x.asTensor();
   }
@@ -46,6 +48,7 @@ export class MaxPool2d extends Module {
     this.#attrs = { kernelSize: pair(kernelSize), stride: pair(stride), padding: pair(padding) };
   }
 
+  /** x [N,C,H,W] to the maxima of its windows. */
   forward(x: Operand): Tensor {
     return x.maxPool2d(this.#attrs);
   }
@@ -60,6 +63,7 @@ export class AdaptiveAvgPool2d extends Module {
     this.#size = pair(outputSize);
   }
 
+  /** x [N,C,H,W] to the means of its windows. */
   forward(x: Operand): Tensor {
     return adaptiveAvgPool2d(x, this.#size);
   }
@@ -67,6 +71,7 @@ export class AdaptiveAvgPool2d extends Module {
 
 /** Merges all axes after the first (torch.nn.Flatten). */
 export class Flatten extends Module {
+  /** x [N, ...] to [N, product of the rest]. */
   forward(x: Operand): Tensor {
     return x.flatten();
   }
@@ -85,6 +90,7 @@ export class Sequential extends Module {
     return this.layers.map((layer, i) => [String(i), layer]);
   }
 
+  /** The layers one after another. */
   forward(x: Operand): Tensor {
     return this.layers.reduce<Operand>((value, layer) => layer.call(value), x).asTensor();
   }

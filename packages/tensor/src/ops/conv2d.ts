@@ -9,14 +9,17 @@ import { OPERANDS, requireDTypes } from "./accept.ts";
 import type { OpDefinition } from "./define.ts";
 import { checkWindow, type Pair } from "./window.ts";
 
+/** Stride and padding of a convolution, each [vertical, horizontal]. */
 export interface ConvAttrs {
   readonly stride: Pair;
   readonly padding: Pair;
 }
+/** Those of the gradient of a convolution's input. */
 export interface ConvInputGradAttrs extends ConvAttrs {
   /** [H, W] of the input whose gradient this is. */
   readonly inputSize: Pair;
 }
+/** Those of the gradient of a convolution's weight. */
 export interface ConvWeightGradAttrs extends ConvAttrs {
   /** [R, S] of the weight whose gradient this is. */
   readonly kernelSize: Pair;
@@ -116,6 +119,7 @@ function accumulate(output: TypedArray, fill: (sums: Float64Array) => void): voi
   output.set(sums);
 }
 
+/** x [N,C,H,W], weight [O,C,R,S] to [N,O,P,Q] (torch.nn.functional.conv2d). */
 export const conv2d: OpDefinition<ConvAttrs> = {
   name: "conv2d",
   family: "core",
@@ -137,6 +141,7 @@ export const conv2d: OpDefinition<ConvAttrs> = {
   },
 };
 
+/** Gradient [N,C,H,W] of conv2d's input, of that of its output [N,O,P,Q] and the weight. */
 export const conv2dInputGrad: OpDefinition<ConvInputGradAttrs> = {
   name: "conv2dInputGrad",
   family: "core",
@@ -159,6 +164,7 @@ export const conv2dInputGrad: OpDefinition<ConvInputGradAttrs> = {
   },
 };
 
+/** Gradient [O,C,R,S] of conv2d's weight, of its input and the gradient of its output. */
 export const conv2dWeightGrad: OpDefinition<ConvWeightGradAttrs> = {
   name: "conv2dWeightGrad",
   family: "core",

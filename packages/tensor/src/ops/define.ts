@@ -32,6 +32,7 @@ import type { Tensor } from "../tensor.ts";
  */
 export type OpFamily = "leaf" | "elementwise" | "movement" | "reduce" | "core";
 
+/** All there is to know of an op but its WGSL. */
 export interface OpDefinition<Attrs = unknown> {
   readonly name: string;
   readonly family: OpFamily;

@@ -15,6 +15,7 @@ import { EVERY, FLAGS, FLOATS, NUMBERS, requireDTypes, SIGNED, STORED, UNSIGNED 
 import type { OpDefinition } from "./define.ts";
 import { erf } from "./erf.ts";
 
+/** An elementwise op: types, value and derivative. */
 export interface ElementwiseRow {
   readonly arity: 1 | 2 | 3 | 4;
   /** Dtypes of each argument; the last list serves the arguments after it. */
@@ -25,6 +26,7 @@ export interface ElementwiseRow {
   readonly evaluate: (a: number, b: number, c: number, d: number) => number;
   /** The same for i32 and u32 where float64 would lose low bits; only the low 32 bits are stored. */
   readonly evaluateInteger?: (a: number, b: number) => number;
+  /** Gradient of each input, given the gradient of the output; null = none. */
   readonly vjp: (grad: Tensor, inputs: readonly Tensor[], output: Tensor) => readonly (Tensor | null)[];
 }
 
@@ -183,8 +185,10 @@ const rows = {
   castU32: flat(EVERY, Math.trunc, () => "u32"),
 } satisfies Record<string, ElementwiseRow>;
 
+/** Names of elementwise ops. */
 export type ElementwiseName = keyof typeof rows;
 
+/** The table they are made of. */
 export const elementwiseRows: Readonly<Record<ElementwiseName, ElementwiseRow>> = rows;
 
 function define(name: ElementwiseName, row: ElementwiseRow): OpDefinition {
@@ -212,6 +216,7 @@ function define(name: ElementwiseName, row: ElementwiseRow): OpDefinition {
   };
 }
 
+/** Elementwise ops by name. */
 export const elementwiseOps = Object.fromEntries(
   Object.entries(rows).map(([name, row]) => [name, define(name as ElementwiseName, row)]),
 ) as unknown as Readonly<Record<ElementwiseName, OpDefinition & { readonly name: ElementwiseName }>>;

@@ -27,6 +27,7 @@ export interface CoreAttrs {
 /** Names of the ops that have a kernel of their own. */
 export type CoreName = keyof CoreAttrs;
 
+/** Ops with a kernel of their own, by name. */
 export const coreOps: { readonly [Name in CoreName]: OpDefinition<CoreAttrs[Name]> } = {
   matmul,
   conv2d,

@@ -5,6 +5,7 @@ import { formatShape, ShapeError } from "../errors.ts";
 import { OPERANDS } from "./accept.ts";
 import type { OpDefinition } from "./define.ts";
 
+/** Which factors are transposed. */
 export interface MatmulAttrs {
   readonly transposeA: boolean;
   readonly transposeB: boolean;
@@ -71,6 +72,7 @@ function naive(
   }
 }
 
+/** [M,K] times [K,N], or batches of them (torch.matmul). */
 export const matmul: OpDefinition<MatmulAttrs> = {
   name: "matmul",
   family: "core",

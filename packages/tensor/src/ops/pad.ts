@@ -5,6 +5,7 @@ import { NUMBERS, requireDTypes } from "./accept.ts";
 import type { OpDefinition } from "./define.ts";
 import { walkOffsets } from "./reduce.ts";
 
+/** How much is added to each axis. */
 export interface PadAttrs {
   /** Zeros before and after, per axis. */
   readonly before: readonly number[];

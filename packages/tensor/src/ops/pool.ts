@@ -10,11 +10,13 @@ import { FLOATS, OPERANDS, requireDTypes } from "./accept.ts";
 import { notDifferentiable, type OpDefinition } from "./define.ts";
 import { checkWindow, type Pair } from "./window.ts";
 
+/** Windows of a pooling, each size [vertical, horizontal]. */
 export interface PoolAttrs {
   readonly kernelSize: Pair;
   readonly stride: Pair;
   readonly padding: Pair;
 }
+/** Those of its gradient. */
 export interface PoolScatterAttrs extends PoolAttrs {
   /** [H, W] of the pooled input. */
   readonly inputSize: Pair;

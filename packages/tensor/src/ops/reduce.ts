@@ -16,7 +16,14 @@ export interface ReduceAttrs {
 
 /** How each reduction starts and combines; NaN wins every max and min. */
 export const reductionRules: Readonly<
-  Record<ReductionName, { initial: number; combine(a: number, b: number): number }>
+  Record<
+    ReductionName,
+    {
+      initial: number;
+      /** Of two elements. */
+      combine(a: number, b: number): number;
+    }
+  >
 > = {
   sum: { initial: 0, combine: (a, b) => a + b },
   max: { initial: -Infinity, combine: (a, b) => (b > a || Number.isNaN(b) ? b : a) },
@@ -35,6 +42,7 @@ function restore(reduced: Tensor, x: Tensor, axes: readonly number[]): Tensor {
   return reduced.reshape(x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size))).broadcast(x.shape);
 }
 
+/** Sum, maximum or minimum over axes, which disappear. */
 export const reduce: OpDefinition<ReduceAttrs> = {
   name: "reduce",
   family: "reduce",

@@ -7,6 +7,7 @@ import { constant, type Tensor } from "../tensor.ts";
 import { hostScalar, requireTrace } from "../trace.ts";
 import type { Gradients, Optimizer } from "./optimizer.ts";
 
+/** Where the scale begins, and how fast it grows. */
 export interface LossScalerOptions {
   /** At first; 65536 unless given. */
   readonly scale?: number;
@@ -17,6 +18,7 @@ export interface LossScalerOptions {
 /** Gradients that are lost at this scale are below 2^-48, a loss of a million still fits float32. */
 const LARGEST_SCALE = 2 ** 24;
 
+/** Scales a loss so that gradients in f16 neither vanish nor overflow (torch.amp.GradScaler). */
 export class LossScaler {
   /** Read before each run; saved with a checkpoint. */
   scale: number;

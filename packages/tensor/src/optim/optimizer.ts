@@ -14,6 +14,7 @@ import { Variable } from "../variable.ts";
 /** One gradient per parameter. */
 export type Gradients = ReadonlyMap<Variable, Tensor>;
 
+/** Settings of every optimizer. */
 export interface OptimizerOptions {
   /** Step size; `optimizer.learningRate` may be set between runs. */
   readonly learningRate: number;
@@ -21,6 +22,7 @@ export interface OptimizerOptions {
   readonly weightDecay?: number;
 }
 
+/** What optimizers share: `minimize` joins gradients and updates to the trace (torch.optim.Optimizer). */
 export abstract class Optimizer {
   readonly parameters: readonly Variable[];
   readonly weightDecay: number;

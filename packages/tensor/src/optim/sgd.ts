@@ -4,11 +4,13 @@ import type { Tensor } from "../tensor.ts";
 import type { Variable } from "../variable.ts";
 import { type HostScalars, Optimizer, type OptimizerOptions } from "./optimizer.ts";
 
+/** Settings of SGD. */
 export interface SgdOptions extends OptimizerOptions {
   readonly momentum?: number;
   readonly nesterov?: boolean;
 }
 
+/** Stochastic gradient descent with momentum (torch.optim.SGD). */
 export class SGD extends Optimizer {
   protected readonly momentNames: readonly string[];
   readonly #momentum: number;

@@ -18,6 +18,7 @@ import type { ImageTransform } from "./transform.ts";
 
 /** Mean and standard deviation of ImageNet's channels, as torchvision's models expect them. */
 export const IMAGENET_MEAN: readonly number[] = [0.485, 0.456, 0.406];
+/** Standard deviation of each channel of ImageNet, for values scaled to 0..1. */
 export const IMAGENET_STD: readonly number[] = [0.229, 0.224, 0.225];
 
 /** How encoded images become a source. */

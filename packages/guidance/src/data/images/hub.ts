@@ -10,6 +10,7 @@ import { DataError } from "../errors.ts";
 import { type FetchFileOptions, fetchFile, RefusedError, type RemoteFile } from "./hub-file.ts";
 import { type SplitName, splitOfShard } from "./splits.ts";
 
+/** What is fetched from the Hugging Face Hub, and where to. */
 export interface FetchShardsOptions extends Pick<FetchFileOptions, "signal" | "retryDelay"> {
   /** Where the files are kept. */
   readonly folder: string;

@@ -12,6 +12,7 @@ import type { EncodedImages } from "./encoded.ts";
 import { WINDOW_IMAGES } from "./order.ts";
 import { openParquetShard, type ParquetShard, type RowBytes, type RowGroup } from "./parquet-shard.ts";
 
+/** How Parquet shards are read. */
 export interface ParquetImagesOptions {
   /** Name in messages, e.g. `imagenet train`. */
   readonly name: string;

@@ -19,6 +19,7 @@ const EXTENSIONS = ["jpg", "jpeg", "png", "webp", "tif", "tiff", "ppm", "pgm", "
 /** Shards indexed at a time, about as many as Node has threads for files. */
 const SHARDS_AT_ONCE = 4;
 
+/** How tar shards are read. */
 export interface TarImagesOptions {
   /** Name in messages, e.g. `photos train`. */
   readonly name: string;

@@ -25,6 +25,7 @@ export interface CenterCropTransform {
   readonly resize: number;
 }
 
+/** A transform that is one crop and one resize. */
 export type CropTransform = RandomCropTransform | CenterCropTransform;
 
 /** One that a plugin registered, found by its name. */
@@ -34,6 +35,7 @@ export interface RegisteredTransform {
   readonly size: number;
 }
 
+/** What becomes of a decoded image before it joins a batch. */
 export type ImageTransform = CropTransform | RegisteredTransform;
 
 /** How images are varied for training; `size` is 224 unless given. */

@@ -1,0 +1,67 @@
+// Every block of a page is of a kind that a test here knows, every link leads somewhere, and options and scripts that are
+// named in passing exist.
+
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { buildProgram } from "@guidance/cli";
+import { describe, expect, test } from "vitest";
+import { root } from "../support/command.ts";
+import { anchorOf, blocksOf, pages, proseOf, textOf, where } from "./markdown.ts";
+
+const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+
+/** Options of other programs. */
+const foreign = new Set(["--enable-unsafe-webgpu", "--peers"]);
+
+describe.each(pages)("%s", (page) => {
+  test("has blocks of known kinds", () => {
+    for (const block of blocksOf(page)) {
+      const { language, note, text, before } = block;
+      const place = where(block);
+      // typescript.test.ts and shell.test.ts execute them; a YAML file is what a command there reads
+      if (language === "ts" || language === "sh") continue;
+      if (language === "yaml") expect(note, `${place}: a YAML block says which file it is`).toMatch(/^[\w-]+\.yaml$/);
+      else if (language === "json") JSON.parse(text);
+      else if (language === "text" && /^(formula|diagram)$/.test(note)) continue;
+      else if (language === "text") expect(before, `${place}: a result says what made it`).toMatch(/`(guidance|pnpm) /);
+      else throw new Error(`${place}: nothing is known of blocks of "${language}"`);
+    }
+  });
+
+  test("has links that lead somewhere", () => {
+    for (const [, target] of proseOf(page).matchAll(/\]\(([^)]+)\)/g)) {
+      if (target.startsWith("https://")) continue;
+      const [path, anchor] = target.split("#");
+      const file = path === "" ? page : relative(root, join(root, dirname(page), path));
+      expect(existsSync(join(root, file)), `${page} links to ${target}`).toBe(true);
+      // the site has pages, not folders
+      expect(statSync(join(root, file)).isFile(), `${page} links to the folder ${target}`).toBe(true);
+      if (anchor === undefined) continue;
+      const anchors = [...proseOf(file).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => anchorOf(heading));
+      expect(anchors, `${page} links to ${target}`).toContain(anchor);
+    }
+  });
+
+  test("names options and scripts that exist", () => {
+    const options = new Set(buildProgram().commands.flatMap(({ options }) => options.map(({ long }) => long)));
+    for (const [, code] of proseOf(page).matchAll(/`([^`\n]+)`/g)) {
+      const [word] = code.split(/[\s,=]/);
+      if (/^--\w/.test(word)) expect(options.has(word) || foreign.has(word), `${page}: ${code}`).toBe(true);
+      const [, script] = /^pnpm ([\w:]+)/.exec(code) ?? [];
+      if (script !== undefined) expect([...Object.keys(scripts), "install"], `${page}: ${code}`).toContain(script);
+    }
+  });
+});
+
+test("the front door leads to every page of the docs", () => {
+  const front = textOf("README.md");
+  for (const page of pages.filter((page) => page !== "README.md")) expect(front).toContain(`(${page})`);
+});
+
+test("a block of an unknown language, without end or indented is noticed", () => {
+  expect(blocksOf("x.md", "```sh a\nls\n```")).toEqual([
+    { page: "x.md", line: 1, language: "sh", note: "a", text: "ls", before: "" },
+  ]);
+  expect(() => blocksOf("x.md", "```sh\nls")).toThrow("x.md:1: a block without end");
+  expect(() => blocksOf("x.md", "a\n\n    b")).toThrow("x.md:3: an indented block");
+});
