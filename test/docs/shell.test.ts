@@ -26,6 +26,7 @@ const onlyParsed: readonly (readonly [line: RegExp, reason: string])[] = [
   [/^ui$|^ui [^-]|^train.* --ui/, "serves a page until it is stopped; test/ui looks at it"],
   [/ --resume /, "needs a run that was stopped; test/cli/kill.test.ts stops one"],
   [/ --plugin examples\//, "test/examples runs it"],
+  [/ --wandb /, "needs a key and the network; test/cli and guidance/src/log have a server of theirs"],
   [/^predict /, "needs an image file; test/cli/predict.test.ts has some"],
   [/resnet18\.pth/, "needs torchvision's weights; test/weights.test.ts has some like them"],
 ];
