@@ -27,7 +27,7 @@ import { addConfigOptions, addSetupOptions, buildConfig, givenConfigFlags, type 
 import { hashPlugins, importPlugins } from "../plugins.ts";
 import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
 import { recordingObserver, showPlan } from "../report/progress.ts";
-import { caveats, resultTable, sparklines } from "../report/summary.ts";
+import { badImagesLines, caveats, resultTable, sparklines } from "../report/summary.ts";
 import { lastAdapter, pluginsChanged, readRun, recordResume, type StoredRun, writeRun } from "./run.ts";
 
 interface TrainOptions extends DeviceOptions, OutputOptions, SetupOptions {
@@ -97,7 +97,7 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
       seconds,
       ...result,
     });
-    for (const line of caveats(run.config)) screen.line(line);
+    for (const line of [...badImagesLines(result.badImages), ...caveats(run.config)]) screen.line(line);
     screen.line(`weights, metrics and summary are in ${folder}`);
   } finally {
     await loading.then(closeSplits, () => {});

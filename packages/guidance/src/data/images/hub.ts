@@ -7,7 +7,7 @@
 
 import { join } from "node:path";
 import { DataError } from "../errors.ts";
-import { type FetchFileOptions, fetchFile, RefusedError, reasonOf, type RemoteFile } from "./hub-file.ts";
+import { type FetchFileOptions, fetchFile, RefusedError, type RemoteFile, reasonOf } from "./hub-file.ts";
 import { type SplitName, splitOfShard } from "./splits.ts";
 
 export interface FetchShardsOptions extends Pick<FetchFileOptions, "signal" | "retryDelay"> {
