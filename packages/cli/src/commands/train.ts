@@ -3,6 +3,7 @@ import { access } from "node:fs/promises";
 import { join } from "node:path";
 import {
   checkBudget,
+  checkRunData,
   checkRunName,
   claimRunFolder,
   closeSplits,
@@ -66,6 +67,7 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
   const opened = await open(options, run.choices);
   try {
     const splits = await loading;
+    if (options.resume !== undefined) await checkRunData(options.resume, splits);
     screen.line(`adapter ${opened.backend.name}`);
     if (opened.hint !== undefined) screen.line(`hint: ${opened.hint}`);
     const common = {
