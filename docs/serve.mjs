@@ -16,7 +16,7 @@ const types = {
 
 /** The file of a request, or undefined; a path that leaves the folder has none. */
 function fileOf(url) {
-  const path = join(root, normalize(decodeURIComponent(new URL(url, "http://localhost").pathname)));
+  const path = join(root, normalize(new URL(url, "http://localhost").pathname));
   if (!path.startsWith(root)) return undefined;
   const file = path.endsWith("/") || path === root ? join(path, "index.html") : path;
   return statSync(file, { throwIfNoEntry: false })?.isFile() ? file : undefined;

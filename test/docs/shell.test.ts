@@ -78,22 +78,26 @@ afterAll(() => {
 beforeEach(silence);
 afterEach(() => vi.restoreAllMocks());
 
-let printed = "";
+/** What a command wrote to standard output and to standard error. */
+const printed = { stdout: "", stderr: "" };
 function silence(): void {
-  printed = "";
-  const hear = (text: unknown) => {
-    printed += text;
-    return true;
-  };
-  vi.spyOn(process.stdout, "write").mockImplementation(hear);
-  vi.spyOn(process.stderr, "write").mockImplementation(hear);
-  vi.spyOn(console, "log").mockImplementation((text) => void hear(`${text}\n`));
+  for (const stream of ["stdout", "stderr"] as const) {
+    printed[stream] = "";
+    vi.spyOn(process[stream], "write").mockImplementation((text) => {
+      printed[stream] += text;
+      return true;
+    });
+  }
+  vi.spyOn(console, "log").mockImplementation((text) => {
+    printed.stdout += `${text}\n`;
+  });
 }
 
 /** Runs a command line in this process; help is a result too. */
 async function execute(args: readonly string[], program = buildProgram()): Promise<void> {
   await program.parseAsync(args, { from: "user" }).catch((error) => {
-    if (error.code !== "commander.helpDisplayed") throw new Error(`${args.join(" ")}: ${printed}${error.message}`);
+    if (error.code !== "commander.helpDisplayed")
+      throw new Error(`${args.join(" ")}: ${printed.stderr}${error.message}`);
   });
 }
 
@@ -153,7 +157,7 @@ describe.each(lines.map((line) => [line.place, line.text, line.commands] as cons
         return;
       }
       await execute(all);
-      expect(printed).not.toBe("");
+      expect(printed.stdout).not.toBe("");
     });
   },
 );

@@ -63,12 +63,9 @@ export interface InspectionEvent extends Inspection {
 export interface Observer {
   /** The step is planned: kernels and peak bytes, before the first run. */
   planned?(arm: string, step: TrainingStep): void;
-  /** After each step. */
-  step?(event: StepEvent): void;
-  /** After each validation. */
-  validation?(event: ValidationEvent): void;
-  /** After each inspection. */
-  inspection?(event: InspectionEvent): void;
+  /** After each step. */ step?(event: StepEvent): void;
+  /** After each validation. */ validation?(event: ValidationEvent): void;
+  /** After each inspection. */ inspection?(event: InspectionEvent): void;
   /** A checkpoint is about to be written. */
   saving?(): void;
   /** Validation or scoring goes on. */
@@ -128,11 +125,7 @@ export function totalSteps({ steps, epochs, batchSize, lastBatch }: FitOptions["
   return steps ?? (epochs ?? 0) * batchCount(trainCount, { batchSize, lastBatch });
 }
 
-/**
- * Trains one network from where it stands to its last step.
- * Throws InterruptedError when told to stop, NotFiniteError for a loss or weights that are not finite,
- * DeviceLostError.
- */
+/** Trains one network to its last step; throws InterruptedError, NotFiniteError or DeviceLostError. */
 export async function fit(options: FitOptions): Promise<Progress> {
   const loop = new Loop(options);
   try {
