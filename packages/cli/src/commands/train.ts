@@ -23,7 +23,7 @@ import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
 import { describeError, Stopped } from "../errors.ts";
 import { addExamples } from "../examples.ts";
 import { Interruption } from "../interrupt.ts";
-import { addConfigOptions, addSetupOptions, buildConfig, givenConfigFlags, type SetupOptions } from "../options.ts";
+import { addConfigOptions, addSetupOptions, buildConfig, type SetupOptions } from "../options.ts";
 import { hashPlugins, importPlugins } from "../plugins.ts";
 import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
 import { recordingObserver, showPlan } from "../report/progress.ts";
@@ -112,17 +112,19 @@ async function newRun(options: TrainOptions, command: Command): Promise<StoredRu
   return { config, plugins, guides: join(options.out, "guides") };
 }
 
+/** What a resumed run takes; all else is its configuration. */
+const RESUMING = ["resume", "device", "budget", "json", "quiet", "verbose", "debug"];
+
 /** The run in `folder`, whose configuration stands. */
 async function earlierRun(folder: string, command: Command): Promise<StoredRun> {
-  const others = ["preset", "config", "set", "plugin", "name", "out", "folder"].filter(
-    (name) => command.getOptionValueSource(name) === "cli",
-  );
-  const given = [...others.map((name) => `--${name}`), ...givenConfigFlags(command)];
+  const options = command.options.filter(({ negate }) => !negate);
+  const others = options.filter((option) => !RESUMING.includes(option.attributeName()));
+  const given = others.filter((option) => command.getOptionValueSource(option.attributeName()) === "cli");
   if (given.length > 0) {
     throw new RunError({
       what: "resume",
-      facts: `${given.join(", ")} cannot be changed`,
-      expected: "no options beside --device, --budget and --debug: the run keeps its configuration",
+      facts: `${given.map(({ long }) => long).join(", ")} cannot be changed`,
+      expected: `no options but --${RESUMING.slice(1).join(", --")}: the run keeps its configuration`,
       hint: "Leave them out, or start a new run without --resume",
     });
   }
