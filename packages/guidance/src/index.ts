@@ -68,7 +68,7 @@ export { type GuideRecord, readGuideRecord } from "./train/guide-record.ts";
 export * from "./train/history.ts";
 export * from "./train/image-input.ts";
 export * from "./train/inspect.ts";
-export { largestBatch } from "./train/largest-batch.ts";
+export { largestRun } from "./train/largest-run.ts";
 export * from "./train/plan.ts";
 export * from "./train/planning.ts";
 export * from "./train/predict.ts";
