@@ -1,6 +1,6 @@
 // `guidance train` and `eval` from end to end: twice, resumed, with a plugin, and stopped by signals.
 
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { guidance, runFolder, scratch, start, tiny } from "./command.ts";
@@ -102,6 +102,24 @@ describe.each([
     const complete = await guidance(["train", "--resume", folder, "--device", "cpu"], { cwd });
     expect([complete.status, complete.stderr]).toEqual([1, expect.stringContaining("is complete")]);
   });
+});
+
+test("one process at a time trains in a folder, and one that was killed is not waited for", async () => {
+  const cwd = fresh();
+  const options = ["--guide-steps", "0", "--no-baseline", "--steps", "100000", "--folder", "run"];
+  const first = start(["train", ...tiny, ...options], cwd);
+  await first.printed("guided: validation after step 3");
+  const second = await guidance(["train", "--resume", "run", "--device", "cpu"], { cwd });
+  expect(second.stderr).toMatch(/^error: run: process \d+ on [^\n]+ is training in "run"\. [^\n]*\n$/);
+  expect(second.status).toBe(1);
+  first.kill("SIGKILL");
+  await first.ended;
+  const third = start(["train", "--resume", "run", "--device", "cpu"], cwd);
+  await third.printed("\nguided ");
+  expect(existsSync(join(cwd, "run", "run.lock"))).toBe(true);
+  third.kill("SIGTERM");
+  expect((await third.ended).status).toBe(143);
+  expect(readdirSync(join(cwd, "run")).filter((name) => name.startsWith("run.lock"))).toEqual([]);
 });
 
 test("a second Ctrl-C ends at once", async () => {

@@ -50,6 +50,7 @@ export { RunError } from "./run/errors.ts";
 export * from "./run/files.ts";
 export * from "./run/folder.ts";
 export * from "./run/json.ts";
+export { lockRun } from "./run/lock.ts";
 export * from "./run/metrics.ts";
 export * from "./run/open-checkpoint.ts";
 export * from "./run/sealed.ts";

@@ -11,6 +11,7 @@ import {
   type ExperimentResult,
   InterruptedError,
   loadExperimentData,
+  lockRun,
   planExperiment,
   RunError,
   readHistory,
@@ -57,13 +58,24 @@ export function addTrain(program: Command): void {
 }
 
 async function train(options: TrainOptions, command: Command): Promise<void> {
+  if (options.resume === undefined) return trainRun(options, await newRun(options, command));
+  const run = await earlierRun(options.resume, command);
+  const unlock = lockRun(options.resume);
+  try {
+    await trainRun(options, run);
+  } finally {
+    unlock();
+  }
+}
+
+async function trainRun(options: TrainOptions, run: StoredRun): Promise<void> {
   const screen = new Output(options);
-  const run = options.resume === undefined ? await newRun(options, command) : await earlierRun(options.resume, command);
   const started = performance.now();
   // data load while the driver starts; what is wrong with them is told below, once there is a device to close
   const loading = loadExperimentData(run.config, (line) => screen.line(line));
   loading.catch(() => {});
   const opened = await open(options, run.choices);
+  let unlock = () => {};
   try {
     const splits = await loading;
     screen.line(`adapter ${opened.backend.name}`);
@@ -81,8 +93,10 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
     for (const { name, plan: each } of plan.steps) screen.detail(`${name}:\n${each.describe()}`);
     checkBudget(plan, opened.backend);
     const folder = options.resume ?? (await claimFolder(options, run.config));
-    if (options.resume === undefined) await writeRun(folder, run, splits, opened);
-    else await noteResume(folder, opened, screen);
+    if (options.resume === undefined) {
+      unlock = lockRun(folder);
+      await writeRun(folder, run, splits, opened);
+    } else await noteResume(folder, opened, screen);
     screen.line(`run folder ${folder}`);
     const result = await experiment(screen, {
       ...common,
@@ -100,6 +114,7 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
     for (const line of caveats(run.config)) screen.line(line);
     screen.line(`weights, metrics and summary are in ${folder}`);
   } finally {
+    unlock();
     await loading.then(closeSplits, () => {});
     await opened.backend.close();
   }
