@@ -136,8 +136,9 @@ test.each([
   [["--resume", "absent", "--steps", "3", "--name", "x"], "--name, --steps cannot be changed"],
   [
     ["--resume", "absent", "--data", "photographs", "--no-baseline", "--quiet"],
-    "resume: --data, --baseline cannot be changed. Expected no options but --device, --budget, --json, --quiet",
+    "resume: --data, --baseline cannot be changed. Expected no options but --checkpoint, --device, --budget, --json, --quiet",
   ],
+  [["--checkpoint", "best"], "option --checkpoint: a new run has no checkpoints. Expected it beside --resume only."],
   [["--schedule", "cosine", "--decay-every", "3"], "option --decay-every: it has no effect on --schedule cosine."],
   [["--decay-factor", "0.5"], "option --decay-factor: it has no effect without --decay-every."],
   [

@@ -19,7 +19,7 @@ import {
   type TrainConfig,
 } from "@guidance/guidance";
 import { DeviceLostError } from "@guidance/tensor";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
 import { describeError, Stopped } from "../errors.ts";
 import { addExamples } from "../examples.ts";
@@ -29,6 +29,7 @@ import { hashPlugins, importPlugins } from "../plugins.ts";
 import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
 import { recordingObserver, showPlan } from "../report/progress.ts";
 import { caveats, resultTable, sparklines } from "../report/summary.ts";
+import { parseCheckpoint } from "./eval.ts";
 import { lastAdapter, pluginsChanged, readRun, recordResume, type StoredRun, writeRun } from "./run.ts";
 
 interface TrainOptions extends DeviceOptions, OutputOptions, SetupOptions {
@@ -36,6 +37,7 @@ interface TrainOptions extends DeviceOptions, OutputOptions, SetupOptions {
   readonly out: string;
   readonly folder?: string;
   readonly resume?: string;
+  readonly checkpoint?: string;
 }
 
 export function addTrain(program: Command): void {
@@ -45,7 +47,13 @@ export function addTrain(program: Command): void {
     .option("--name <name>", "what the run is called (default: the data set)")
     .option("--out <folder>", "folder of all runs and of the guides they share", "runs")
     .option("--folder <folder>", "the folder of this run, which must not exist (default: <out>/<time>-<name>)")
-    .option("--resume <folder>", "go on with the run in this folder, with its own configuration");
+    .option("--resume <folder>", "go on with the run in this folder, with its own configuration")
+    .addOption(
+      new Option(
+        "--checkpoint <name>",
+        "what --resume goes on from where the last checkpoint of a student is damaged: best, or top-<step>",
+      ).argParser(parseCheckpoint),
+    );
   addDeviceOptions(addConfigOptions(command));
   addOutputOptions(command, "print each step, validation and inspection and at last the result as JSON lines");
   addExamples(command, [
@@ -102,6 +110,7 @@ async function trainRun(options: TrainOptions, run: StoredRun): Promise<void> {
       ...common,
       folder,
       resume: options.resume !== undefined,
+      checkpoint: options.checkpoint,
     });
     const seconds = (performance.now() - started) / 1000;
     const { arms } = await readHistory(folder);
@@ -121,6 +130,13 @@ async function trainRun(options: TrainOptions, run: StoredRun): Promise<void> {
 }
 
 async function newRun(options: TrainOptions, command: Command): Promise<StoredRun> {
+  if (options.checkpoint !== undefined) {
+    throw new RunError({
+      what: "option --checkpoint",
+      facts: "a new run has no checkpoints",
+      expected: "it beside --resume only",
+    });
+  }
   const plugins = await importPlugins(options.plugin);
   const config = buildConfig(command, options);
   if (options.folder === undefined) checkRunName(nameOf(options, config));
@@ -128,7 +144,7 @@ async function newRun(options: TrainOptions, command: Command): Promise<StoredRu
 }
 
 /** What a resumed run takes; all else is its configuration. */
-const RESUMING = ["resume", "device", "budget", "json", "quiet", "verbose", "debug"];
+const RESUMING = ["resume", "checkpoint", "device", "budget", "json", "quiet", "verbose", "debug"];
 
 /** The run in `folder`, whose configuration stands. */
 async function earlierRun(folder: string, command: Command): Promise<StoredRun> {

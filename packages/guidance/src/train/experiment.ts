@@ -34,6 +34,8 @@ export interface ExperimentOptions {
   readonly signal?: AbortSignal | undefined;
   /** Goes on from the `last` checkpoint of each arm, where there is one. */
   readonly resume?: boolean;
+  /** `best` or `top-<step>`: what a resumed arm goes on from where its `last` checkpoint is damaged. */
+  readonly checkpoint?: string | undefined;
 }
 
 /** Test scores of one trained network. */
@@ -94,7 +96,7 @@ async function runArm(
   splits: SourceSplits,
   prepared: PreparedGuide,
 ): Promise<ArmResult> {
-  const { backend, config, observer, resume, signal } = options;
+  const { backend, config, observer, resume, checkpoint, signal } = options;
   const folder = join(options.folder, arm);
   const { model, generator } = buildStudent(config, splits);
   const guided = arm === "guided";
@@ -102,7 +104,11 @@ async function runArm(
   const task = { ...studentTask(config, splits, model, guided ? prepared.guide : undefined), watched };
   const { optimizer, scaler } = task;
   const generators = guided ? [generator, prepared.generator] : [generator];
-  const open = await openArm(folder, { model, optimizer, scaler, generators }, { backend, resume, observer });
+  const open = await openArm(
+    folder,
+    { model, optimizer, scaler, generators },
+    { backend, resume, checkpoint, observer },
+  );
   try {
     const description = config as unknown as JsonObject;
     const progress = await fit({
