@@ -91,11 +91,11 @@ describe.concurrent("a run", () => {
 
   const mounted = join(cwd, "mounted");
   const mount = (...args: string[]) => execFileSync("mount", [...args, mounted], { stdio: "ignore" });
-  /** Whether there is a file system of 13 pages, for which one must be root: room for one checkpoint, not for a second. */
+  /** Whether there is a file system of 14 pages, for which one must be root: room for one checkpoint, not for a second. */
   const isMounted = (() => {
     mkdirSync(mounted);
     try {
-      mount("-t", "tmpfs", "-o", "size=52k", "none");
+      mount("-t", "tmpfs", "-o", "size=56k", "none");
       return true;
     } catch {
       return false;
@@ -111,7 +111,7 @@ describe.concurrent("a run", () => {
     );
     expect(line).toContain(`the checkpoint of step ${await savedStep(run)} in`);
     mount("-o", "remount,ro,size=1m");
-    expect(await refusal(resume(run))).toMatch(/^error: run: cannot write ".*environment\.json" \(EROFS/);
+    expect(await refusal(resume(run))).toMatch(/^error: run: cannot write ".*run\.lock" \(EROFS/);
     mount("-o", "remount,rw");
     await finish(run);
     await complete;

@@ -37,21 +37,40 @@ test("summary and plan tell what is made up for in the data, as train does", asy
   }
 });
 
-test("plan says what fits a budget, and writes nothing", async () => {
+test("plan writes nothing, and its largest batch is the largest that train takes", async () => {
   const cwd = fresh();
-  const args = ["plan", ...tiny, "--budget", "0.01"];
-  const { status, stdout } = await guidance(args, { cwd });
-  expect(status).toBe(0);
-  expect(stdout).toMatch(/^guided step +\d+ +[\d.]+ [kM]FLOP/m);
-  expect(stdout).toMatch(/^guided training +[\d.]+ kB$/m);
-  const [, largest] =
-    stdout.match(/fits the budget of 10\.0 MB; the largest batch whose guided step fits is (\d+)/) ?? [];
+  const budget = ["--budget", "0.002", "--guide-steps", "0", "--synthetic-train", "1000", "--inspect-every", "2"];
+  const largest = async (...args: string[]): Promise<number> => {
+    const { status, stdout } = await guidance(["plan", ...tiny, ...budget, ...args], { cwd });
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^guided step(, a part of the batch)? +\d+ +[\d.]+ [kM]FLOP/m);
+    expect(stdout).toMatch(/^guided training +[\d.]+ kB$/m);
+    return Number(
+      stdout.match(/fits the budget of 2\.0 MB; the largest batch that fits is (\d+) \([12]\.\d MB\)$/m)?.[1],
+    );
+  };
+  const refusal = async (batch: number, ...args: string[]): Promise<string> => {
+    const run = ["train", ...tiny, ...budget, ...args, "--batch", String(batch), "--steps", "1"];
+    const { status, stderr } = await guidance(run, { cwd });
+    expect(status, stderr).toBe(stderr === "" ? 0 : 1);
+    return stderr;
+  };
+  const tooMuch = /^error: memory: the guided training needs 2\.0 MB and the budget of cpu float32 is 2\.0 MB\./;
+  const batch = await largest();
+  const parts = await largest("--accumulate", "4");
+  const kept = await largest("--last-batch", "keep");
   expect(existsSync(join(cwd, "runs"))).toBe(false);
-  // one more does not fit: a run with it is refused with the same budget
-  const refused = await guidance(
-    ["train", ...tiny, "--synthetic-train", "100000", "--budget", "0.01", "--batch", String(Number(largest) + 1)],
-    { cwd },
-  );
-  expect(refused.status).toBe(1);
-  expect(refused.stderr).toContain("the budget");
+  expect(await refusal(batch)).toBe("");
+  expect(await refusal(batch + 1)).toMatch(tooMuch);
+  expect(parts % 4).toBe(0);
+  expect(await refusal(parts, "--accumulate", "4")).toBe("");
+  expect(await refusal(parts + 4, "--accumulate", "4")).toMatch(tooMuch);
+  // a kept last batch takes memory beside the others
+  expect(kept).toBeLessThan(batch);
+  expect(await refusal(kept, "--last-batch", "keep")).toBe("");
+});
+
+test("no batch fits where the guide's own training does not", async () => {
+  const { stdout } = await guidance(["plan", ...tiny, "--budget", "0.0001"], { cwd: fresh() });
+  expect(stdout).toMatch(/does not fit the budget of 100\.0 kB; no batch fits$/m);
 });

@@ -1,9 +1,9 @@
 // `guidance train` and `eval` from end to end: twice, resumed, with a plugin, and stopped by signals.
 
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { guidance, runFolder, scratch, start, tiny } from "./command.ts";
+import { guidance, outcome, runFolder, scratch, start, tiny } from "./command.ts";
 
 const fresh = scratch();
 
@@ -102,6 +102,49 @@ describe.each([
     const complete = await guidance(["train", "--resume", folder, "--device", "cpu"], { cwd });
     expect([complete.status, complete.stderr]).toEqual([1, expect.stringContaining("is complete")]);
   });
+});
+
+test("one process at a time trains in a folder, and one that was killed is not waited for", async () => {
+  const cwd = fresh();
+  const options = ["--guide-steps", "0", "--no-baseline", "--steps", "100000", "--folder", "run"];
+  const first = start(["train", ...tiny, ...options], cwd);
+  await first.printed("guided: validation after step 3");
+  const second = await guidance(["train", "--resume", "run", "--device", "cpu"], { cwd });
+  expect(second.stderr).toMatch(/^error: run: process \d+ on [^\n]+ is training in "run"\. [^\n]*\n$/);
+  expect(second.status).toBe(1);
+  first.kill("SIGKILL");
+  await first.ended;
+  const third = start(["train", "--resume", "run", "--device", "cpu"], cwd);
+  await third.printed("\nguided ");
+  expect(existsSync(join(cwd, "run", "run.lock"))).toBe(true);
+  third.kill("SIGTERM");
+  expect((await third.ended).status).toBe(143);
+  expect(readdirSync(join(cwd, "run")).filter((name) => name.startsWith("run.lock"))).toEqual([]);
+});
+
+test("where the last checkpoint is damaged, a run goes on from another and ends with the same bits", async () => {
+  const cwd = fresh();
+  const options = ["--no-baseline", "--validate-every", "1", "--keep-top", "4", "--folder", "run"];
+  expect((await guidance(["train", ...tiny, ...options], { cwd })).status).toBe(0);
+  const run = join(cwd, "run");
+  const whole = outcome(run);
+  rmSync(join(run, "summary.json"));
+  const damaged = join(run, "guided", json(run, "guided", "last.json").tensors.file);
+  // the checkpoints of one step are one file
+  rmSync(damaged);
+  writeFileSync(damaged, "");
+  const resume = ["train", "--resume", "run", "--device", "cpu"];
+  const refused = await guidance(resume, { cwd });
+  expect(refused.stderr).toMatch(
+    /^error: checkpoint: ".*last-.*" has 0 bytes\. .*Go on from another with --checkpoint best, or remove "run\/guided\/last\.json" to train/,
+  );
+  const { status, output } = await guidance([...resume, "--checkpoint", "top-2"], { cwd });
+  expect(status, output).toBe(0);
+  expect(output).toContain('note: "last" of "run/guided" is damaged: the run goes on from "top-2", step 2\n');
+  expect(outcome(run)).toEqual(whole);
+  rmSync(join(run, "summary.json"));
+  const sound = await guidance([...resume, "--checkpoint", "best"], { cwd });
+  expect(sound.output).toContain('note: checkpoint "last" of "run/guided" is sound: the run goes on from it\n');
 });
 
 test("a second Ctrl-C ends at once", async () => {

@@ -1,7 +1,7 @@
 /** Configurations from files and assignments: their order, and what is refused. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { configFileSchema, defaultConfig, seal } from "@guidance/guidance";
 import { Command } from "commander";
 import { afterAll, expect, test } from "vitest";
@@ -46,9 +46,39 @@ test("the configuration of a run may be edited for another", () => {
 });
 
 test("fields of made-up images that are left out have their defaults", () => {
-  const { synthetic } = configOf("synthetic: { height: 8 }", ["synthetic.width=9"], "--synthetic-train", "7");
+  const { synthetic } = configOf(
+    "dataset: synthetic\nsynthetic: { height: 8 }",
+    ["synthetic.width=9"],
+    "--synthetic-train",
+    "7",
+  );
   expect(synthetic).toMatchObject({ height: 8, width: 9, train: 7, channels: 1, classes: 10 });
   expect(refusal("", ["synthetic.heigth=8"])).toContain('there is no field "heigth"');
+});
+
+test("of steps and epochs the later source decides, and none has both", () => {
+  expect(configOf("steps: 5", ["epochs=2"])).toEqual({ ...defaultConfig, steps: null, epochs: 2 });
+  expect(configOf("epochs: 2", ["steps=5"])).toEqual({ ...defaultConfig, steps: 5, epochs: null });
+  expect(configOf("epochs: 2", [], "--steps", "5")).toEqual({ ...defaultConfig, steps: 5, epochs: null });
+  expect(configOf("steps: null\nepochs: 2")).toEqual({ ...defaultConfig, steps: null, epochs: 2 });
+  expect(refusal("steps: 5\nepochs: 2")).toMatch(/^steps and epochs: ".*run\.yaml" has both\. Expected one of them/);
+  expect(refusal("", ["steps=5", "epochs=2"])).toMatch(/^steps and epochs: --set has both\. /);
+});
+
+test("paths are kept absolute, whoever names them, so that a run can be resumed from anywhere", () => {
+  const { dataFolder, guide } = configOf("dataFolder: mnist", ["guide.weights=guide.pth"]);
+  expect([dataFolder, guide.weights]).toEqual([resolve("mnist"), resolve("guide.pth")]);
+  expect(configOf("", [], "--data-folder", "mnist").dataFolder).toBe(resolve("mnist"));
+  expect(configOf("", [], "--data", "images").dataFolder).toBe(resolve("images"));
+});
+
+test("names that all objects share are no fields", () => {
+  for (const name of ["__proto__", "constructor", "prototype"]) {
+    expect(refusal("", [`${name}.polluted=1`])).toContain(`there is no field "${name}"`);
+    expect(refusal("", [`student.${name}.polluted=1`])).toContain(`there is no field "${name}"`);
+    expect(refusal(`"${name}": { polluted: 1 }`)).toContain(`there is no field "${name}"`);
+  }
+  expect("polluted" in {}).toBe(false);
 });
 
 test("what does not fit is refused in one line", () => {
@@ -60,7 +90,9 @@ test("what does not fit is refused in one line", () => {
   expect(refusal("a: [")).toMatch(/--config: cannot read ".*run\.yaml"/);
   expect(refusal("- 1")).toContain("holds no fields");
   expect(refusal("", ["layers"])).toContain('--set: it is "layers". Expected a field and a value');
-  expect(refusal("", ["student.lyaers=3"])).toContain('no field "lyaers"');
+  expect(refusal("", ["student.lyaers=3"])).toContain('no field "lyaers" (Did you mean "layers"?)');
+  expect(refusal("", ["stuent.layers=3"])).toContain('no field "stuent" (Did you mean "student"?)');
+  expect(refusal("synthetic: { hieght: 3 }")).toContain('no field "hieght" (Did you mean "height"?)');
   expect(() => buildConfig(new Command(), { preset: "default", config: join(folder, "none.yaml"), set: [] })).toThrow(
     /cannot read ".*none\.yaml"/,
   );

@@ -3,7 +3,7 @@
  * preset; and single fields as `a.b=value`. What they hold is checked with the whole configuration afterwards.
  */
 import { readFileSync } from "node:fs";
-import { SEAL } from "@guidance/guidance";
+import { ConfigError, SEAL } from "@guidance/guidance";
 import { ValueError } from "@guidance/tensor";
 import { parse } from "yaml";
 
@@ -60,9 +60,19 @@ export function parseAssignments(assignments: readonly string[]): Fields {
   return fields;
 }
 
-/** Replaces the fields of `base` by those of `fields`; of objects in both, field by field. */
+/** Names under which an object has what all objects share. */
+const SHARED = ["__proto__", "constructor", "prototype"];
+
+/**
+ * Replaces the fields of `base` by those of `fields`; of objects in both, field by field. Throws ConfigError for names that
+ * are those of no field in any object.
+ */
 export function overlay(base: Fields, fields: Fields): void {
   for (const [key, value] of Object.entries(fields)) {
+    if (SHARED.includes(key)) {
+      const facts = `there is no field "${key}"`;
+      throw new ConfigError([{ field: "", facts, expected: "the fields of a configuration" }]);
+    }
     const own = base[key];
     if (isFields(own) && isFields(value)) overlay(own, value);
     else base[key] = value;

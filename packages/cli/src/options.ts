@@ -11,8 +11,10 @@ import {
   SYNTHETIC_DEFAULTS,
   type TrainConfig,
 } from "@guidance/guidance";
+import { ValueError } from "@guidance/tensor";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { overlay, parseAssignments, readConfigFile } from "./config-file.ts";
+import { checkEffect } from "./effect.ts";
 
 /** Dotted paths of all plain values of a configuration. */
 type Leaves<T> = {
@@ -146,8 +148,7 @@ const rows: { readonly [Field in ConfigField]: Row } = {
   "guide.weights": {
     flags: "--guide-weights <file>",
     help: "its weights, a .pth of torch or .safetensors: --guide-steps is ignored then; or none",
-    // absolute, so that the run can be resumed from anywhere
-    parse: (file) => (file === "none" ? nothing : resolve(file)),
+    parse: (file) => (file === "none" ? nothing : file),
     word: "none",
   },
   "guide.steps": integer("--guide-steps <n>", "steps of its own training first; 0: random weights"),
@@ -253,34 +254,49 @@ export function givenConfigFlags(command: Command): string[] {
 
 /**
  * The configuration of a preset with what the file, the assignments and the options say, in this order; throws
- * ConfigError for fields that are unknown and values out of range.
+ * ConfigError for fields that are unknown and values out of range, ValueError for options without effect.
  */
 export function buildConfig(
   command: Command,
   { preset, config: file, set }: Pick<SetupOptions, "preset" | "config" | "set">,
 ): TrainConfig {
   const config = structuredClone(presets[preset]) as Record<string, unknown>;
-  const stated = file === undefined ? {} : readConfigFile(file);
-  overlay(stated, parseAssignments(set));
-  // fields of made-up images that are not stated have their defaults
-  if (isRecord(stated.synthetic) && config.synthetic === null) config.synthetic = syntheticDefaults();
-  overlay(config, stated);
-  // epochs decide only where steps do not
-  if ("epochs" in stated && !("steps" in stated)) config.steps = null;
+  if (file !== undefined) overlayFields(config, readConfigFile(file), `"${file}"`);
+  overlayFields(config, parseAssignments(set), "--set");
   const given = new Set(givenConfigFlags(command));
+  const options: Record<string, unknown> = {};
   for (const { field, flags, option } of configOptions) {
     if (!given.has(flags.split(" ")[0])) continue;
     const value = command.getOptionValue(option.attributeName()) as Value | typeof nothing;
-    setAt(config, field, value === nothing ? null : value);
+    setAt(options, field, value === nothing ? null : value);
   }
   const data: string | undefined = command.getOptionValue("data");
-  if (data !== undefined) {
-    config.dataset = "folder";
-    config.dataFolder = resolve(data);
+  if (data !== undefined) Object.assign(options, { dataset: "folder", dataFolder: data });
+  overlayFields(config, options, "the command line");
+  const checked = checkConfig(config);
+  checkEffect(checked, given);
+  // absolute, so that the run can be resumed from anywhere
+  const absolute = (path: string | null) => (path === null ? null : resolve(path));
+  const { dataFolder, guide } = checked;
+  return { ...checked, dataFolder: absolute(dataFolder), guide: { ...guide, weights: absolute(guide.weights) } };
+}
+
+/** Lays what one source says over what those before it said; `source` is its name in messages. */
+function overlayFields(config: Record<string, unknown>, fields: Record<string, unknown>, source: string): void {
+  const { synthetic, steps = null, epochs = null } = fields;
+  if (steps !== null && epochs !== null) {
+    throw new ValueError({
+      what: "steps and epochs",
+      facts: `${source} has both`,
+      expected: "one of them, which decides how long the training is",
+    });
   }
-  // epochs decide only where steps do not
-  if (given.has("--epochs")) config.steps = null;
-  return checkConfig(config);
+  // fields of made-up images that are not stated have their defaults
+  if (isRecord(synthetic) && config.synthetic === null) config.synthetic = syntheticDefaults();
+  overlay(config, fields);
+  // what was said last decides
+  if (epochs !== null) config.steps = null;
+  if (steps !== null) config.epochs = null;
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
@@ -291,12 +307,7 @@ function syntheticDefaults() {
   return synthetic;
 }
 
-function setAt(config: Record<string, unknown>, field: string, value: Value): void {
+function setAt(fields: Record<string, unknown>, field: string, value: Value): void {
   const [head, leaf] = field.split(".");
-  if (leaf === undefined) {
-    config[head] = value;
-    return;
-  }
-  const own = config[head] as object | null;
-  config[head] = { ...(own ?? (head === "synthetic" ? syntheticDefaults() : {})), [leaf]: value };
+  fields[head] = leaf === undefined ? value : { ...(fields[head] as object | undefined), [leaf]: value };
 }

@@ -37,6 +37,12 @@ test("without options a preset stands as it is", () => {
   expect(configOf("", "notebook")).toEqual(notebookConfig);
 });
 
+test("what has no effect may stand in a preset or a file, and be turned off", () => {
+  expect(configOf("--schedule cosine", "notebook")).toMatchObject({ schedule: "cosine", decayEvery: 30 });
+  expect(configOf("--schedule cosine --decay-every never", "notebook")).toMatchObject({ decayEvery: null });
+  expect(configOf("", "default", { set: ["images.size=32"] }).images.size).toBe(32);
+});
+
 test("options change what they name and nothing else", () => {
   expect(configOf("--alpha 1 --guide-steps 0 --no-baseline --lr 3e-3 --layers 20")).toEqual({
     ...defaultConfig,
@@ -66,6 +72,7 @@ test("words stand for null, epochs replace steps, and the other way round", () =
     classes: null,
     decayEvery: null,
     steps: 5,
+    epochs: null,
   });
 });
 
@@ -127,6 +134,22 @@ test.each([
   [["--plugin", "absent.ts"], /there is no file ".*absent\.ts"/],
   [["--resume", "absent"], 'there is no folder "absent"'],
   [["--resume", "absent", "--steps", "3", "--name", "x"], "--name, --steps cannot be changed"],
+  [
+    ["--resume", "absent", "--data", "photographs", "--no-baseline", "--quiet"],
+    "resume: --data, --baseline cannot be changed. Expected no options but --checkpoint, --device, --budget, --json, --quiet",
+  ],
+  [["--checkpoint", "best"], "option --checkpoint: a new run has no checkpoints. Expected it beside --resume only."],
+  [["--schedule", "cosine", "--decay-every", "3"], "option --decay-every: it has no effect on --schedule cosine."],
+  [["--decay-factor", "0.5"], "option --decay-factor: it has no effect without --decay-every."],
+  [
+    ["--dataset", "synthetic", "--data-folder", "x"],
+    "option --data-folder: it has no effect on --dataset synthetic. Leave it out, or add --data",
+  ],
+  [
+    ["--image-size", "32", "--workers", "2", "--on-bad-image", "fail"],
+    "option --image-size, --workers, --on-bad-image: they have no effect on --dataset mnist. Leave",
+  ],
+  [["--data", "x", "--synthetic-train", "9"], "option --synthetic-train: it has no effect on images of --data."],
 ])("train %j is refused", async (args, message) => {
   expect(await refusal("train", ...args)).toMatch(message);
 });

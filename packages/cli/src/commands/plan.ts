@@ -5,18 +5,14 @@ import {
   buildStudent,
   closeSplits,
   type ExperimentPlan,
-  largestBatch,
+  largestRun,
   loadExperimentData,
   type NamedPlan,
   peakOf,
-  peakTogether,
   planExperiment,
-  planTrainingStep,
-  setGuideMode,
-  studentTask,
   type TrainConfig,
 } from "@guidance/guidance";
-import { type Backend, formatBytes, kernelBytes, LimitError, type nn, type Plan } from "@guidance/tensor";
+import { type Backend, formatBytes, kernelBytes, type nn, type Plan } from "@guidance/tensor";
 import type { Command } from "commander";
 import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
 import { addExamples } from "../examples.ts";
@@ -56,29 +52,17 @@ async function plan(options: PlanOptions, command: Command): Promise<void> {
     output.line(`adapter ${backend.name}`);
     const { model: student } = buildStudent(config, splits);
     const { model: guide } = buildGuide(config, splits);
-    setGuideMode(guide, config);
     const parametersOf = (model: nn.Module) => model.parameters().reduce((sum, { size }) => sum + size, 0);
     const parameters = { student: parametersOf(student), guide: parametersOf(guide) };
     for (const name of ["student", "guide"] as const)
       output.line(`${name} ${config[name].name}: ${parameters[name].toLocaleString("en")} parameters`);
     const guideCache = join(options.out, "guides");
-    const hash = await hashPlugins(plugins);
-    const planned = await planExperiment({ backend, config, splits, guideCache, plugins: hash });
+    const run = { backend, config, splits, guideCache, plugins: await hashPlugins(plugins) };
+    const planned = await planExperiment(run);
     for (const { name, plan } of planned.steps) output.detail(`\n${name}:\n${plan.describe()}`);
-    const guidedPeak = async (parts: number) => {
-      const task = studentTask(config, splits, student, guide);
-      try {
-        return peakTogether(backend, await planTrainingStep(backend, task, parts * config.accumulate));
-      } catch (error) {
-        // a tensor that no buffer of the device holds
-        if (error instanceof LimitError) return Infinity;
-        throw error;
-      }
-    };
     const { budgetBytes } = backend.limits;
     const known = Number.isFinite(budgetBytes);
-    const largest = known ? await largestBatch(budgetBytes, 2, guidedPeak) : null;
-    const most = largest ? { batch: config.accumulate * largest.batch, bytes: largest.peak } : undefined;
+    const most = known ? ((await largestRun(run, budgetBytes)) ?? undefined) : undefined;
     output.result(`\n${planText(planned, config)}\n\n${budgetText(backend, planned, most)}`, {
       adapter: backend.name,
       batch: config.batchSize,
@@ -129,7 +113,7 @@ function budgetText(
   const needed = peakOf(planned);
   const fits = needed <= budgetBytes ? "fits" : "does not fit";
   const most = largest
-    ? `the largest batch whose guided step fits is ${largest.batch} (${formatBytes(largest.bytes)})`
-    : "no batch of the guided step fits";
+    ? `the largest batch that fits is ${largest.batch} (${formatBytes(largest.bytes)})`
+    : "no batch fits";
   return `the run needs ${formatBytes(needed)} and ${fits} the budget of ${formatBytes(budgetBytes)}; ${most}`;
 }

@@ -12,6 +12,7 @@ import {
   type ExperimentResult,
   InterruptedError,
   loadExperimentData,
+  lockRun,
   planExperiment,
   RunError,
   readHistory,
@@ -19,18 +20,19 @@ import {
   type TrainConfig,
 } from "@guidance/guidance";
 import { DeviceLostError } from "@guidance/tensor";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
 import { describeError, Stopped } from "../errors.ts";
 import { addExamples } from "../examples.ts";
 import { Interruption } from "../interrupt.ts";
 import { addLoggerOptions, buildLoggers, type LoggerOptions } from "../loggers.ts";
-import { addConfigOptions, addSetupOptions, buildConfig, givenConfigFlags, type SetupOptions } from "../options.ts";
+import { addConfigOptions, addSetupOptions, buildConfig, type SetupOptions } from "../options.ts";
 import { hashPlugins, importPlugins } from "../plugins.ts";
 import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
 import { recordingObserver, showPlan } from "../report/progress.ts";
 import { badImagesLines, caveats, resultTable, sparklines } from "../report/summary.ts";
 import { launchUi } from "../ui/launch.ts";
+import { parseCheckpoint } from "./eval.ts";
 import { lastAdapter, pluginsChanged, readRun, recordResume, type StoredRun, writeRun } from "./run.ts";
 import { addUiOptions } from "./ui.ts";
 
@@ -39,6 +41,7 @@ interface TrainOptions extends DeviceOptions, LoggerOptions, OutputOptions, Setu
   readonly out: string;
   readonly folder?: string;
   readonly resume?: string;
+  readonly checkpoint?: string;
   readonly ui?: true;
   readonly port?: number;
   readonly host: string;
@@ -51,7 +54,13 @@ export function addTrain(program: Command): void {
     .option("--name <name>", "what the run is called (default: the data set)")
     .option("--out <folder>", "folder of all runs and of the guides they share", "runs")
     .option("--folder <folder>", "the folder of this run, which must not exist (default: <out>/<time>-<name>)")
-    .option("--resume <folder>", "go on with the run in this folder, with its own configuration");
+    .option("--resume <folder>", "go on with the run in this folder, with its own configuration")
+    .addOption(
+      new Option(
+        "--checkpoint <name>",
+        "what --resume goes on from where the last checkpoint of a student is damaged: best, or top-<step>",
+      ).argParser(parseCheckpoint),
+    );
   addDeviceOptions(addConfigOptions(addLoggerOptions(command)));
   addUiOptions(
     command.option(
@@ -72,14 +81,25 @@ export function addTrain(program: Command): void {
 }
 
 async function train(options: TrainOptions, command: Command): Promise<void> {
+  if (options.resume === undefined) return trainRun(options, await newRun(options, command));
+  const run = await earlierRun(options.resume, command);
+  const unlock = lockRun(options.resume);
+  try {
+    await trainRun(options, run);
+  } finally {
+    unlock();
+  }
+}
+
+async function trainRun(options: TrainOptions, run: StoredRun): Promise<void> {
   const screen = new Output(options);
-  const run = options.resume === undefined ? await newRun(options, command) : await earlierRun(options.resume, command);
   const loggers = buildLoggers(options);
   const started = performance.now();
   // data load while the driver starts; what is wrong with them is told below, once there is a device to close
   const loading = loadExperimentData(run.config, (line) => screen.line(line));
   loading.catch(() => {});
   const opened = await open(options, run.choices);
+  let unlock = () => {};
   try {
     const splits = await loading;
     if (options.resume !== undefined) await checkRunData(options.resume, splits);
@@ -98,8 +118,10 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
     for (const { name, plan: each } of plan.steps) screen.detail(`${name}:\n${each.describe()}`);
     checkBudget(plan, opened.backend);
     const folder = options.resume ?? (await claimFolder(options, run.config));
-    if (options.resume === undefined) await writeRun(folder, run, splits, opened);
-    else await noteResume(folder, opened, screen);
+    if (options.resume === undefined) {
+      unlock = lockRun(folder);
+      await writeRun(folder, run, splits, opened);
+    } else await noteResume(folder, opened, screen);
     screen.line(`run folder ${folder}`);
     const dashboard = options.ui && showRun(folder, options, screen);
     const result = await experiment(screen, {
@@ -107,6 +129,7 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
       folder,
       loggers,
       resume: options.resume !== undefined,
+      checkpoint: options.checkpoint,
     }).finally(() => dashboard?.close());
     const seconds = (performance.now() - started) / 1000;
     const { arms } = await readHistory(folder);
@@ -120,12 +143,20 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
     screen.line(`weights, metrics and summary are in ${folder}`);
     if (options.ui) screen.line(`the dashboard again: guidance ui ${folder}`);
   } finally {
+    unlock();
     await loading.then(closeSplits, () => {});
     await opened.backend.close();
   }
 }
 
 async function newRun(options: TrainOptions, command: Command): Promise<StoredRun> {
+  if (options.checkpoint !== undefined) {
+    throw new RunError({
+      what: "option --checkpoint",
+      facts: "a new run has no checkpoints",
+      expected: "it beside --resume only",
+    });
+  }
   const plugins = await importPlugins(options.plugin);
   const config = withInspections(buildConfig(command, options), options, command);
   if (options.folder === undefined) checkRunName(nameOf(options, config));
@@ -140,18 +171,19 @@ function withInspections(config: TrainConfig, { ui }: TrainOptions, command: Com
   const isGiven = command.getOptionValueSource("inspectEvery") === "cli";
   return ui && !isGiven && config.inspectEvery === null ? { ...config, inspectEvery: 100 } : config;
 }
+/** What a resumed run takes; all else is its configuration. */
+const RESUMING = ["resume", "checkpoint", "device", "budget", "json", "quiet", "verbose", "debug"];
 
 /** The run in `folder`, whose configuration stands. */
 async function earlierRun(folder: string, command: Command): Promise<StoredRun> {
-  const others = ["preset", "config", "set", "plugin", "name", "out", "folder"].filter(
-    (name) => command.getOptionValueSource(name) === "cli",
-  );
-  const given = [...others.map((name) => `--${name}`), ...givenConfigFlags(command)];
+  const options = command.options.filter(({ negate }) => !negate);
+  const others = options.filter((option) => !RESUMING.includes(option.attributeName()));
+  const given = others.filter((option) => command.getOptionValueSource(option.attributeName()) === "cli");
   if (given.length > 0) {
     throw new RunError({
       what: "resume",
-      facts: `${given.join(", ")} cannot be changed`,
-      expected: "no options beside --device, --budget and --debug: the run keeps its configuration",
+      facts: `${given.map(({ long }) => long).join(", ")} cannot be changed`,
+      expected: `no options but --${RESUMING.slice(1).join(", --")}: the run keeps its configuration`,
       hint: "Leave them out, or start a new run without --resume",
     });
   }

@@ -14,7 +14,7 @@ import { basename, join } from "node:path";
 import { encodeSafetensorsHeader, type SafetensorsType, ValueError } from "@guidance/tensor";
 import { chunks } from "./chunks.ts";
 import { RunError } from "./errors.ts";
-import { makeFolder, type StagedFile, stageFile } from "./files.ts";
+import { makeFolder, type StagedFile, stageCopy, stageFile } from "./files.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";
 import { missingCheckpoint } from "./missing-checkpoint.ts";
 import { readSealed, type SealFormat, seal } from "./sealed.ts";
@@ -72,9 +72,24 @@ export async function writeCheckpoint(
     const sha256 = hash.digest("hex");
     for (const name of names) {
       const own = name === last ? staged : await staged.again(join(folder, `${name}.safetensors`));
-      const file = `${name}-${sha256.slice(0, NAME_DIGITS)}.safetensors`;
+      const file = tensorsName(name, sha256);
       await commitCheckpoint(folder, name, own, seal(FORMAT, { state, tensors: { file, bytes, sha256 } }, 2), file);
     }
+  } finally {
+    await staged.discard();
+  }
+}
+
+/** The name of the file with the tensors of checkpoint `name`. */
+const tensorsName = (name: string, sha256: string): string => `${name}-${sha256.slice(0, NAME_DIGITS)}.safetensors`;
+
+/** Puts checkpoint `source` of `folder`, known to be whole, in the place of checkpoint `name` too. */
+export async function copyCheckpoint(folder: string, source: string, name: string): Promise<void> {
+  const { tensors, state } = await readDescription(folder, source);
+  const staged = await stageCopy(join(folder, tensors.file), join(folder, `${name}.safetensors`));
+  try {
+    const file = tensorsName(name, tensors.sha256);
+    await commitCheckpoint(folder, name, staged, seal(FORMAT, { state, tensors: { ...tensors, file } }, 2), file);
   } finally {
     await staged.discard();
   }

@@ -66,7 +66,12 @@ async function stage(path: string, write: (temporary: string) => Promise<void>):
     await rename(temporary, target);
     await flushFolder(dirname(path));
   };
-  return { commit, discard, again: (other) => stage(other, (copy) => duplicate(temporary, copy)) };
+  return { commit, discard, again: (other) => stageCopy(temporary, other) };
+}
+
+/** Stages for `path` what the file `source` has: without a copy where the file system has hard links or clones. */
+export function stageCopy(source: string, path: string): Promise<StagedFile> {
+  return stage(path, (copy) => duplicate(source, copy));
 }
 
 /** Makes `copy` a file with what `path` has, on the disk as that is. */

@@ -3,9 +3,12 @@ import { access } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Backend } from "@guidance/tensor";
 import { combineLoggers, type Logger, type OpenLogger } from "../log/logger.ts";
+import { copyCheckpoint } from "../run/checkpoint.ts";
+import { RunError } from "../run/errors.ts";
 import { makeFolder, removeLeftovers } from "../run/files.ts";
 import type { JsonObject } from "../run/json.ts";
 import { dropMetricsAfter, MetricsWriter, readMetrics } from "../run/metrics.ts";
+import { openCheckpoint } from "../run/open-checkpoint.ts";
 import type { FitOptions } from "./fit.ts";
 import type { Observer } from "./observer.ts";
 import { loadProgress, type Trained } from "./state.ts";
@@ -29,6 +32,8 @@ export interface ArmOptions {
   readonly backend: Backend;
   /** Goes on from the `last` checkpoint, where there is one. */
   readonly resume?: boolean | undefined;
+  /** The checkpoint that takes the place of `last` where that is damaged. */
+  readonly checkpoint?: string | undefined;
   readonly observer?: Observer | undefined;
   readonly loggers?: Loggers | undefined;
   /** The configuration of the run, for loggers. */
@@ -39,14 +44,15 @@ export interface ArmOptions {
 export async function openArm(
   folder: string,
   trained: Trained,
-  { backend, resume = false, observer, loggers = new Map(), config }: ArmOptions,
+  { backend, resume = false, checkpoint, observer, loggers = new Map(), config }: ArmOptions,
 ): Promise<ArmFolder> {
   await makeFolder(folder);
   if (resume) await removeLeftovers(folder);
   const metrics = join(folder, "metrics.jsonl");
+  if (resume && checkpoint !== undefined && checkpoint !== "last") await replaceDamaged(folder, checkpoint, observer);
   const start =
     resume && (await exists(join(folder, "last.json")))
-      ? await loadProgress(folder, "last", trained, backend)
+      ? await loadProgress(folder, "last", trained, backend).catch((error) => adviseOnLast(folder, error))
       : undefined;
   // -1: a score before the first step is a record of step 0
   if (resume) await dropMetricsAfter(metrics, start?.step || -1);
@@ -60,6 +66,32 @@ export async function openArm(
     writer.close();
   };
   return { options, log, close };
+}
+
+/** Puts checkpoint `name` in the place of `last`, where that is damaged or missing, and says so. */
+async function replaceDamaged(folder: string, name: string, observer: Observer | undefined): Promise<void> {
+  const hasOne = await Promise.all([name, "last"].map((each) => exists(join(folder, `${each}.json`))));
+  if (!hasOne.includes(true)) return;
+  try {
+    await (await openCheckpoint(folder, "last")).close();
+    observer?.message?.(`note: checkpoint "last" of "${folder}" is sound: the run goes on from it`);
+  } catch (error) {
+    if (!(error instanceof RunError)) throw error;
+    // known to be whole before anything is replaced
+    const { state, close } = await openCheckpoint(folder, name);
+    await close();
+    await copyCheckpoint(folder, name, "last");
+    observer?.message?.(`note: "last" of "${folder}" is damaged: the run goes on from "${name}", step ${state.step}`);
+  }
+}
+
+/** The error of a `last` checkpoint that cannot be used, with what helps where a run is resumed. */
+async function adviseOnLast(folder: string, error: unknown): Promise<never> {
+  if (!(error instanceof RunError)) throw error;
+  const hasBest = await exists(join(folder, "best.json"));
+  const anew = `remove "${join(folder, "last.json")}" to train this network anew`;
+  const hint = hasBest ? `Go on from another with --checkpoint best, or ${anew}` : `To go on, ${anew}`;
+  throw new RunError({ ...error.parts, hint });
 }
 
 /** The observer, with every step and validation also written down, and on the disk before a checkpoint is. */

@@ -4,6 +4,7 @@
  */
 import { ValueError } from "@guidance/tensor";
 import { z } from "zod";
+import { nearestName } from "../nearest.ts";
 
 const count = z.int().min(1);
 const rate = z.number().positive();
@@ -224,8 +225,12 @@ function firstIssues(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue[] {
 function issueOf(issue: z.core.$ZodIssue, value: unknown): ConfigIssue {
   const field = issue.path.join(".");
   if (issue.code === "unrecognized_keys") {
-    const names = issue.keys.map((key) => `"${key}"`).join(", ");
-    return { field, facts: `there is no field ${names}`, expected: "the fields of a configuration" };
+    const known = Object.keys(plain(schemaAt(issue.path)).properties ?? {});
+    const names = issue.keys.map((key) => {
+      const nearest = nearestName(key, known);
+      return `"${key}"${nearest === undefined ? "" : ` (Did you mean "${nearest}"?)`}`;
+    });
+    return { field, facts: `there is no field ${names.join(", ")}`, expected: "the fields of a configuration" };
   }
   const given = issue.path.reduce<unknown>((part, key) => (part as Record<PropertyKey, unknown>)[key], value);
   const shown =
@@ -247,13 +252,20 @@ export function configFileSchema(): object {
 type FieldSchema = z.core.JSONSchema.BaseSchema;
 const jsonSchema: FieldSchema = z.toJSONSchema(schema);
 
-/** What a field may be, in words, from the schema itself. */
-function rangeOf(path: readonly PropertyKey[]): string {
-  const plain = (field: FieldSchema): FieldSchema => (field.anyOf?.[0] as FieldSchema | undefined) ?? field;
-  const field = path.reduce<FieldSchema>(
+/** A field without the null that it may be instead. */
+const plain = (field: FieldSchema): FieldSchema => (field.anyOf?.[0] as FieldSchema | undefined) ?? field;
+
+/** The schema of the field at `path`. */
+function schemaAt(path: readonly PropertyKey[]): FieldSchema {
+  return path.reduce<FieldSchema>(
     (outer, key) => (plain(outer).properties?.[String(key)] as FieldSchema | undefined) ?? {},
     jsonSchema,
   );
+}
+
+/** What a field may be, in words, from the schema itself. */
+function rangeOf(path: readonly PropertyKey[]): string {
+  const field = schemaAt(path);
   return describeRange(plain(field)) + (field.anyOf ? " or null" : "");
 }
 

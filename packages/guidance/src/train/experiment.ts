@@ -39,6 +39,8 @@ export interface ExperimentOptions {
   readonly signal?: AbortSignal | undefined;
   /** Goes on from the `last` checkpoint of each arm, where there is one. */
   readonly resume?: boolean;
+  /** `best` or `top-<step>`: what a resumed arm goes on from where its `last` checkpoint is damaged. */
+  readonly checkpoint?: string | undefined;
 }
 
 /** Test scores of one trained network. */
@@ -114,7 +116,7 @@ async function runArm(
   splits: SourceSplits,
   prepared: PreparedGuide,
 ): Promise<ArmResult> {
-  const { backend, config, observer, loggers, resume, signal } = options;
+  const { backend, config, observer, loggers, resume, checkpoint, signal } = options;
   const description = config as unknown as JsonObject;
   const folder = join(options.folder, arm);
   const { model, generator } = buildStudent(config, splits);
@@ -128,7 +130,7 @@ async function runArm(
   const open = await openArm(
     folder,
     { model, optimizer, scaler, generators },
-    { backend, resume, observer, loggers, config: description },
+    { backend, resume, checkpoint, observer, loggers, config: description },
   );
   try {
     const progress = await fit({

@@ -33,14 +33,15 @@ export interface ExperimentPlan {
   readonly parts: readonly PlannedPart[];
 }
 
+/** What decides the plan of a run. */
+export type PlanOptions = Pick<ExperimentOptions, "backend" | "config" | "guideCache" | "plugins" | "resume"> &
+  Required<Pick<ExperimentOptions, "splits">> & { readonly folder?: string };
+
 /**
  * Plans every step of a run on its backend; nothing is allocated, trained or written. Throws where the file of the guide's
  * weights does not fit.
  */
-export async function planExperiment(
-  options: Pick<ExperimentOptions, "backend" | "config" | "guideCache" | "plugins" | "resume"> &
-    Required<Pick<ExperimentOptions, "splits">> & { readonly folder?: string },
-): Promise<ExperimentPlan> {
+export async function planExperiment(options: PlanOptions): Promise<ExperimentPlan> {
   const { backend, config, splits } = options;
   const steps: NamedPlan[] = [];
   const parts: PlannedPart[] = [];
