@@ -172,7 +172,10 @@ function withInspections(config: TrainConfig, { ui }: TrainOptions, command: Com
   return ui && !isGiven && config.inspectEvery === null ? { ...config, inspectEvery: 100 } : config;
 }
 /** What a resumed run takes; all else is its configuration. */
-const RESUMING = ["resume", "checkpoint", "device", "budget", "json", "quiet", "verbose", "debug"];
+const RESUMING = [
+  ...["resume", "checkpoint", "device", "budget", "mlflow", "wandb", "logger", "ui", "port", "host"],
+  ...["json", "quiet", "verbose", "debug"],
+];
 
 /** The run in `folder`, whose configuration stands. */
 async function earlierRun(folder: string, command: Command): Promise<StoredRun> {
