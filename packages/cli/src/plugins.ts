@@ -1,17 +1,17 @@
 /**
- * Plugins: modules of the user's that register students, guides, similarities, data sets or transforms. They import
+ * Plugins: modules of the user's that register students, guides, similarities, data sets, transforms or loggers. They import
  * `@guidance/tensor` and `@guidance/guidance` by name from wherever they lie (bin/resolve.mjs sees to it).
  */
 import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { datasets, guides, similarities, students, threadModules, transforms } from "@guidance/guidance";
+import { datasets, guides, loggers, similarities, students, threadModules, transforms } from "@guidance/guidance";
 import { type ErrorParts, ValueError } from "@guidance/tensor";
 import { describeError } from "./errors.ts";
 
 const extensions = [".ts", ".mts", ".js", ".mjs"];
-const registries = { students, guides, similarities, datasets, transforms };
+const registries = { students, guides, similarities, datasets, transforms, loggers };
 
 /** Plugins that this process has imported, by absolute path. */
 const imported = new Set<string>();

@@ -9,8 +9,8 @@ import {
   RunError,
   writeFileAtomic,
 } from "@guidance/guidance";
-import sharp from "sharp";
 import { type HeatMap, heatMapSvg, similarityRange } from "../figures/heat-map.ts";
+import { svgToPng } from "./png.ts";
 
 /** What a result is of. */
 export type Facts = JsonObject & {
@@ -69,16 +69,9 @@ export function comparisonCsv({ rows, columns, values }: HeatMap): string {
   return `${lines.map((line) => line.map(quote).join(",")).join("\n")}\n`;
 }
 
-/** Pixels for each unit of the drawing. */
-const SCALE = 2;
-/** Units an inch that sharp draws at unless told. */
-const DENSITY = 72;
-
 export async function writeFiles(folder: string, map: HeatMap, json: string): Promise<void> {
   const svg = heatMapSvg(map);
-  const png = await sharp(Buffer.from(svg), { density: SCALE * DENSITY })
-    .png()
-    .toBuffer();
+  const png = await svgToPng(svg);
   await mkdir(folder, { recursive: true });
   const contents = [svg, png, comparisonCsv(map), `${json}\n`];
   for (const [i, name] of names.entries()) await writeFileAtomic(join(folder, name), contents[i]);

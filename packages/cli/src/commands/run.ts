@@ -121,9 +121,14 @@ export async function recordResume(folder: string, opened: Opened): Promise<void
   await writeEnvironment(folder, { ...rest, choices, starts: [...starts, start] });
 }
 
+/** What the run was started on, and each time it was resumed. */
+export async function readStarts(folder: string): Promise<readonly JsonObject[]> {
+  return (await readEnvironment(folder)).starts;
+}
+
 /** Name of the backend that the run was last started on. */
 export async function lastAdapter(folder: string): Promise<string> {
-  const { starts } = await readEnvironment(folder);
+  const starts = await readStarts(folder);
   return String(starts.at(-1)?.adapter ?? "an unknown device");
 }
 

@@ -23,6 +23,7 @@ import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
 import { describeError, Stopped } from "../errors.ts";
 import { addExamples } from "../examples.ts";
 import { Interruption } from "../interrupt.ts";
+import { addLoggerOptions, buildLoggers, type LoggerOptions } from "../loggers.ts";
 import { addConfigOptions, addSetupOptions, buildConfig, givenConfigFlags, type SetupOptions } from "../options.ts";
 import { hashPlugins, importPlugins } from "../plugins.ts";
 import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
@@ -32,7 +33,7 @@ import { launchUi } from "../ui/launch.ts";
 import { lastAdapter, pluginsChanged, readRun, recordResume, type StoredRun, writeRun } from "./run.ts";
 import { addUiOptions } from "./ui.ts";
 
-interface TrainOptions extends DeviceOptions, OutputOptions, SetupOptions {
+interface TrainOptions extends DeviceOptions, LoggerOptions, OutputOptions, SetupOptions {
   readonly name?: string;
   readonly out: string;
   readonly folder?: string;
@@ -50,7 +51,7 @@ export function addTrain(program: Command): void {
     .option("--out <folder>", "folder of all runs and of the guides they share", "runs")
     .option("--folder <folder>", "the folder of this run, which must not exist (default: <out>/<time>-<name>)")
     .option("--resume <folder>", "go on with the run in this folder, with its own configuration");
-  addDeviceOptions(addConfigOptions(command));
+  addDeviceOptions(addConfigOptions(addLoggerOptions(command)));
   addUiOptions(
     command.option(
       "--ui",
@@ -63,6 +64,7 @@ export function addTrain(program: Command): void {
     ["--guide-steps 0 --alpha 1", "a random guide"],
     ["--preset notebook --data ~/imagenet --batch 64", "the notebook on photographs"],
     ["--ui", "with the dashboard in the browser"],
+    ["--mlflow http://localhost:5000", "also recorded in an MLflow server"],
     ["--resume runs/20260131-120000-mnist", "a run that was stopped"],
   ]);
   command.action((options: TrainOptions) => train(options, command));
@@ -71,6 +73,7 @@ export function addTrain(program: Command): void {
 async function train(options: TrainOptions, command: Command): Promise<void> {
   const screen = new Output(options);
   const run = options.resume === undefined ? await newRun(options, command) : await earlierRun(options.resume, command);
+  const loggers = buildLoggers(options);
   const started = performance.now();
   // data load while the driver starts; what is wrong with them is told below, once there is a device to close
   const loading = loadExperimentData(run.config, (line) => screen.line(line));
@@ -100,6 +103,7 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
     const result = await experiment(screen, {
       ...common,
       folder,
+      loggers,
       resume: options.resume !== undefined,
     }).finally(() => dashboard?.close());
     const seconds = (performance.now() - started) / 1000;

@@ -7,6 +7,8 @@ import { isLight, viridis } from "./viridis.ts";
 export interface HeatMapAxis {
   readonly title: string;
   readonly names: readonly string[];
+  /** Written are at most so many names; all, unless given, that do not overlap. */
+  readonly written?: number;
 }
 
 export interface HeatMap {
@@ -19,10 +21,12 @@ export interface HeatMap {
   readonly legend: string;
   /** The values of the first and the last colour. */
   readonly range: readonly [low: number, high: number];
+  /** Sizes of a cell; squares as large as there is room for, unless given. */
+  readonly cell?: { readonly width: number; readonly height: number };
 }
 
 /** Contrast of 4.5 to 1 with white and with black (WCAG AA). */
-const TEXT = "#767676";
+export const TEXT = "#767676";
 const FONT = 11;
 /** Width of a letter of that size, about. */
 const LETTER = 6.5;
@@ -43,13 +47,14 @@ export function similarityRange(values: HeatMap["values"]): HeatMap["range"] {
 }
 
 /** The map as an SVG document. Pure: the same data, the same text. */
-export function heatMapSvg({ title, rows, columns, values, legend, range: [low, high] }: HeatMap): string {
+export function heatMapSvg({ title, rows, columns, values, legend, range: [low, high], cell }: HeatMap): string {
   const most = Math.max(rows.names.length, columns.names.length, 1);
-  const cell = Math.min(LARGEST, Math.max(SMALLEST, Math.floor(MATRIX / most)));
+  const square = Math.min(LARGEST, Math.max(SMALLEST, Math.floor(MATRIX / most)));
+  const { width: wide, height: tall } = cell ?? { width: square, height: square };
   const longest = ({ names }: HeatMapAxis) => Math.ceil(LETTER * Math.max(0, ...names.map(({ length }) => length)));
   const left = GAP + FONT + GAP + longest(rows) + GAP;
   const top = GAP + 2 * FONT + GAP + FONT + GAP + longest(columns) + GAP;
-  const size = [cell * columns.names.length, cell * rows.names.length];
+  const size = [wide * columns.names.length, tall * rows.names.length];
   // the title of the rows is written upwards from the bottom, and has to fit
   const bottom = top + Math.max(size[1], 60, Math.ceil(LETTER * rows.title.length) - top);
   const scale = { x: left + size[0] + 3 * GAP, width: 12, height: bottom - top };
@@ -64,20 +69,25 @@ export function heatMapSvg({ title, rows, columns, values, legend, range: [low, 
   const middle = FONT / 3;
 
   // names that would overlap are left out
-  const every = Math.ceil((FONT + 1) / cell);
-  const labels = ({ names }: HeatMapAxis, draw: (at: number, name: string) => string) =>
-    names.flatMap((name, i) => (i % every === 0 ? [draw((i + 0.5) * cell, name)] : []));
+  const labels = (
+    { names, written = Infinity }: HeatMapAxis,
+    each: number,
+    draw: (at: number, name: string) => string,
+  ) => {
+    const every = Math.max(Math.ceil((FONT + 1) / each), Math.ceil(names.length / written));
+    return names.flatMap((name, i) => (i % every === 0 ? [draw((i + 0.5) * each, name)] : []));
+  };
   const cells = values.flatMap((row, i) =>
     row.flatMap((value, j) => {
-      const [x, y] = [left + j * cell, top + i * cell];
+      const [x, y] = [left + j * wide, top + i * tall];
       const known = Number.isFinite(value);
       const colour = viridis((value - low) / (high - low));
       const fill = known ? `rgb(${colour.join()})` : "none";
       const tip = `${rows.names[i]}, ${columns.names[j]}: ${known ? value.toFixed(4) : "not finite"}`;
-      const box = `<rect x="${x}" y="${y}" width="${cell}" height="${cell}" fill="${fill}"><title>${escapeText(tip)}</title></rect>`;
-      if (cell < NUMBERED || !known) return [box];
+      const box = `<rect x="${x}" y="${y}" width="${wide}" height="${tall}" fill="${fill}"><title>${escapeText(tip)}</title></rect>`;
+      if (Math.min(wide, tall) < NUMBERED || !known) return [box];
       const ink = ` text-anchor="middle" font-size="9" pointer-events="none" fill="${isLight(colour) ? "#000" : "#fff"}"`;
-      return [box, write(x + cell / 2, y + cell / 2 + 3, value.toFixed(2), ink)];
+      return [box, write(x + wide / 2, y + tall / 2 + 3, value.toFixed(2), ink)];
     }),
   );
   const steps = 32;
@@ -99,8 +109,8 @@ export function heatMapSvg({ title, rows, columns, values, legend, range: [low, 
     write(left, GAP + FONT + 2, title, ' font-size="13"'),
     write(left, GAP + 2 * FONT + GAP + FONT, columns.title),
     write(...turned, rows.title, upright(...turned)),
-    ...labels(rows, (at, name) => write(left - GAP, top + at + middle, name, ' text-anchor="end"')),
-    ...labels(columns, (at, name) =>
+    ...labels(rows, tall, (at, name) => write(left - GAP, top + at + middle, name, ' text-anchor="end"')),
+    ...labels(columns, wide, (at, name) =>
       write(left + at + middle, top - GAP, name, upright(left + at + middle, top - GAP)),
     ),
     ...cells,

@@ -34,6 +34,11 @@ export class Output implements Screen {
     if (!this.#options.quiet) this.#screen.line(text);
   }
 
+  /** A line that stands also where `--quiet` leaves out others. */
+  warning(text: string): void {
+    this.#screen.line(text);
+  }
+
   /** A line that only `--verbose` shows. */
   detail(text: string): void {
     if (this.#options.verbose) this.line(text);

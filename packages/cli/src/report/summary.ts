@@ -26,15 +26,18 @@ const origins = {
   file: "weights of a file",
 };
 
-/** The table, the adapter and the time. */
-export function resultTable(result: ExperimentResult, seconds: number): string {
-  const { arms, guide, adapter } = result;
-  const rows = [
+/** The rows of the table, the first being names of columns. */
+export function resultRows({ arms, guide }: ExperimentResult): string[][] {
+  return [
     ["on the test images", "top-1", "top-5", "loss", "time/step"],
     ...arms.flatMap(armRows),
     [`the guide itself (${origins[guide.origin]})`, ...scores(guide), ""],
   ];
-  return `${table(rows)}\n\nadapter ${adapter}, ${duration(seconds)} in all`;
+}
+
+/** The table, the adapter and the time. */
+export function resultTable(result: ExperimentResult, seconds: number): string {
+  return `${table(resultRows(result))}\n\nadapter ${result.adapter}, ${duration(seconds)} in all`;
 }
 
 const BARS = "▁▂▃▄▅▆▇█";

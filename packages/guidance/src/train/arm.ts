@@ -1,8 +1,10 @@
 /** The folder of one trained network: where a run of it goes on, and the record of what happens. */
 import { access } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Backend } from "@guidance/tensor";
+import { combineLoggers, type Logger, type OpenLogger } from "../log/logger.ts";
 import { makeFolder, removeLeftovers } from "../run/files.ts";
+import type { JsonObject } from "../run/json.ts";
 import { dropMetricsAfter, MetricsWriter, readMetrics } from "../run/metrics.ts";
 import type { FitOptions, Observer } from "./fit.ts";
 import { loadProgress, type Trained } from "./state.ts";
@@ -11,9 +13,14 @@ import { loadProgress, type Trained } from "./state.ts";
 export interface ArmFolder {
   /** What `fit` is told. */
   readonly options: Pick<FitOptions, "folder" | "start" | "observer">;
-  /** Closes the record. */
-  close(): void;
+  /** Told by the caller what the network came to. */
+  readonly log: Logger;
+  /** Closes the record and the loggers. */
+  close(): Promise<void>;
 }
+
+/** Loggers by name. */
+export type Loggers = ReadonlyMap<string, OpenLogger>;
 
 /** Whether an arm begins or goes on, and who is told. */
 export interface ArmOptions {
@@ -22,13 +29,16 @@ export interface ArmOptions {
   /** Goes on from the `last` checkpoint, where there is one. */
   readonly resume?: boolean | undefined;
   readonly observer?: Observer | undefined;
+  readonly loggers?: Loggers | undefined;
+  /** The configuration of the run, for loggers. */
+  readonly config: JsonObject;
 }
 
 /** Opens `folder`, made if need be: loads the last checkpoint into `trained` and goes on with `metrics.jsonl` from there. */
 export async function openArm(
   folder: string,
   trained: Trained,
-  { backend, resume = false, observer }: ArmOptions,
+  { backend, resume = false, observer, loggers = new Map(), config }: ArmOptions,
 ): Promise<ArmFolder> {
   await makeFolder(folder);
   if (resume) await removeLeftovers(folder);
@@ -41,12 +51,23 @@ export async function openArm(
   if (resume) await dropMetricsAfter(metrics, start?.step || -1);
   const writer = new MetricsWriter(metrics);
   const known = readMetrics(metrics).some(({ kind }) => kind === "layers");
-  const options = { folder, observer: recording(observer, writer, known), ...(start ? { start } : {}) };
-  return { options, close: () => writer.close() };
+  const warn = (line: string) => observer?.warning?.(`warning: ${line}`);
+  const log = combineLoggers(loggers, { folder, arm: basename(folder), config, step: start?.step ?? 0, warn });
+  const options = { folder, observer: recording(observer, writer, known, log), ...(start ? { start } : {}) };
+  const close = async () => {
+    await log.close();
+    writer.close();
+  };
+  return { options, log, close };
 }
 
 /** The observer, with every step and validation also written down, and on the disk before a checkpoint is. */
-function recording(observer: Observer | undefined, writer: MetricsWriter, known: boolean): Observer {
+function recording(
+  observer: Observer | undefined,
+  writer: MetricsWriter,
+  known: boolean,
+  log: Required<Logger>,
+): Observer {
   let named = known;
   return {
     ...observer,
@@ -54,24 +75,29 @@ function recording(observer: Observer | undefined, writer: MetricsWriter, known:
       // once, whatever is compiled later: the pairs of a network are the same all along
       if (!named && step.layers.length > 0) writer.write({ kind: "layers", arm, layers: [...step.layers] });
       named ||= step.layers.length > 0;
+      if (step.layers.length > 0) log.layers(step.layers);
       observer?.planned?.(arm, step);
     },
     inspection(event) {
       const { similarities, gradients } = event;
       writer.write({ kind: "inspection", ...event, similarities: [...similarities], gradients: [...gradients] });
+      log.inspection(event);
       observer?.inspection?.(event);
     },
     step(event) {
       const { similarities, ...rest } = event;
       writer.write({ kind: "step", ...rest, similarities: similarities.map(shortened) });
+      log.step(event);
       observer?.step?.(event);
     },
     validation(event) {
       writer.write({ kind: "validation", ...event });
+      log.validation(event);
       observer?.validation?.(event);
     },
     saving() {
       writer.flush();
+      log.saving();
       observer?.saving?.();
     },
   };

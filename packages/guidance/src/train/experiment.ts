@@ -7,7 +7,7 @@ import type { Backend } from "@guidance/tensor";
 import type { SourceSplits } from "../data/source.ts";
 import type { JsonObject } from "../run/json.ts";
 import { type SealFormat, writeSealed } from "../run/sealed.ts";
-import { openArm } from "./arm.ts";
+import { type Loggers, openArm } from "./arm.ts";
 import { buildGuidance, buildStudent, studentTask } from "./build.ts";
 import { loadExperimentData } from "./check.ts";
 import type { TrainConfig } from "./config.ts";
@@ -33,6 +33,8 @@ export interface ExperimentOptions {
   /** Hash of the plugins that networks and data may come from. */
   readonly plugins?: string | undefined;
   readonly observer?: Observer;
+  /** Told beside `metrics.jsonl`. */
+  readonly loggers?: Loggers;
   readonly signal?: AbortSignal | undefined;
   /** Goes on from the `last` checkpoint of each arm, where there is one. */
   readonly resume?: boolean;
@@ -76,6 +78,7 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
     folder,
     resume: options.resume ?? false,
     ...(observer ? { observer } : {}),
+    loggers: options.loggers,
     signal,
   });
   observer?.message?.(describeGuide(prepared));
@@ -103,7 +106,8 @@ async function runArm(
   splits: SourceSplits,
   prepared: PreparedGuide,
 ): Promise<ArmResult> {
-  const { backend, config, observer, resume, signal } = options;
+  const { backend, config, observer, loggers, resume, signal } = options;
+  const description = config as unknown as JsonObject;
   const folder = join(options.folder, arm);
   const { model, generator } = buildStudent(config, splits);
   const guided = arm === "guided";
@@ -113,9 +117,12 @@ async function runArm(
   // a guide that is only watched sees the same noise each time, also after a resume
   if (watched) prepared.generator.counter = 0;
   const generators = guided || watched ? [generator, prepared.generator] : [generator];
-  const open = await openArm(folder, { model, optimizer, scaler, generators }, { backend, resume, observer });
+  const open = await openArm(
+    folder,
+    { model, optimizer, scaler, generators },
+    { backend, resume, observer, loggers, config: description },
+  );
   try {
-    const description = config as unknown as JsonObject;
     const progress = await fit({
       arm,
       backend,
@@ -129,8 +136,9 @@ async function runArm(
     });
     const test = await scoreModel(backend, model, splits, { signal, progress: observer?.scoring });
     const secondsPerStep = progress.seconds / Math.max(1, progress.step);
-    const result = { arm, steps: progress.step, secondsPerStep, test };
-    if (progress.best === null) return { ...result, testAtBest: null, bestStep: null };
+    const result: ArmResult = { arm, steps: progress.step, secondsPerStep, test, testAtBest: null, bestStep: null };
+    open.log.end?.(result);
+    if (progress.best === null) return result;
     const { step: bestStep } = await loadWeights(folder, "best", model);
     return {
       ...result,
@@ -138,7 +146,7 @@ async function runArm(
       bestStep,
     };
   } finally {
-    open.close();
+    await open.close();
     optimizer.close();
     model.close();
   }

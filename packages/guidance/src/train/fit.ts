@@ -34,8 +34,7 @@ export interface StepEvent extends LossValues {
   readonly totalSteps: number;
   readonly epoch: number;
   readonly learningRate: number;
-  /** Seconds this step took. */
-  readonly seconds: number;
+  /** Seconds this step took. */ readonly seconds: number;
   /** Seconds it had waited for its batch before. */
   readonly dataSeconds: number;
   /** Of the next step, in mixed precision. */
@@ -48,15 +47,13 @@ export interface StepEvent extends LossValues {
 export interface ValidationEvent extends Scores {
   readonly arm: string;
   readonly step: number;
-  /** Whether the loss is the lowest so far. */
-  readonly best: boolean;
+  /** Whether the loss is the lowest so far. */ readonly best: boolean;
 }
 
 /** Told after an inspection. */
 export interface InspectionEvent extends Inspection {
   readonly arm: string;
-  /** Steps done. */
-  readonly step: number;
+  /** Steps done. */ readonly step: number;
 }
 
 /** Told what happens while it happens. */
@@ -66,11 +63,10 @@ export interface Observer {
   /** After each step. */ step?(event: StepEvent): void;
   /** After each validation. */ validation?(event: ValidationEvent): void;
   /** After each inspection. */ inspection?(event: InspectionEvent): void;
-  /** A checkpoint is about to be written. */
-  saving?(): void;
-  /** Validation or scoring goes on. */
-  scoring?(progress: ScoringProgress): void;
+  /** A checkpoint is about to be written. */ saving?(): void;
+  /** Validation or scoring goes on. */ scoring?(progress: ScoringProgress): void;
   /** What a user should know. */ message?(text: string): void;
+  /** What went wrong beside the training, which goes on. */ warning?(text: string): void;
 }
 
 /** One network to train, and where it stands. */
@@ -98,8 +94,7 @@ export interface FitOptions {
   readonly folder?: string;
   /** Whether the network is validated, where there is a folder; true unless given. */
   readonly validate?: boolean;
-  /** Stored with checkpoints. */
-  readonly description?: JsonObject;
+  /** Stored with checkpoints. */ readonly description?: JsonObject;
   readonly start?: Progress;
   readonly observer?: Observer;
   readonly signal?: AbortSignal | undefined;

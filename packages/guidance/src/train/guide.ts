@@ -16,7 +16,8 @@ import {
 import type { SourceSplits } from "../data/source.ts";
 import { RunError } from "../run/errors.ts";
 import { makeFolder, writeFileAtomic } from "../run/files.ts";
-import { openArm } from "./arm.ts";
+import type { JsonObject } from "../run/json.ts";
+import { type Loggers, openArm } from "./arm.ts";
 import { buildGuide, guideSeed, guideTask, imageTask, setGuideMode } from "./build.ts";
 import type { TrainConfig } from "./config.ts";
 import { fit, type Observer } from "./fit.ts";
@@ -36,6 +37,7 @@ export interface GuideOptions {
   /** Takes the guide this run began with, and goes on with its training where that was interrupted. */
   readonly resume?: boolean;
   readonly observer?: Observer;
+  readonly loggers?: Loggers | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -161,7 +163,7 @@ function loadGuide(guide: nn.Module, bytes: Buffer, file: string): void {
 }
 
 async function trainGuide(
-  { backend, config, splits, folder, resume, observer, signal }: GuideOptions,
+  { backend, config, splits, folder, resume, observer, loggers, signal }: GuideOptions,
   guide: nn.Module,
   generator: Generator,
 ): Promise<void> {
@@ -171,7 +173,7 @@ async function trainGuide(
   const arm = await openArm(
     join(folder, "guide"),
     { model: guide, optimizer, generators: [generator] },
-    { backend, resume, observer },
+    { backend, resume, observer, loggers, config: config as unknown as JsonObject },
   );
   try {
     await fit({
@@ -197,8 +199,9 @@ async function trainGuide(
       validate: false,
       signal,
     });
+    arm.log.end?.();
   } finally {
-    arm.close();
+    await arm.close();
     optimizer.close();
   }
 }

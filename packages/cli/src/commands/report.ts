@@ -1,0 +1,33 @@
+/** `guidance report`: runs as one HTML page that needs nothing beside it. */
+import { writeFileAtomic } from "@guidance/guidance";
+import type { Command } from "commander";
+import { addExamples } from "../examples.ts";
+import { reportPage } from "../report/page.ts";
+import { checkOutput } from "./output-file.ts";
+import { readRuns } from "./recorded.ts";
+
+interface Options {
+  readonly out: string;
+  readonly force?: boolean;
+}
+
+export function addReport(program: Command): void {
+  const command = program
+    .command("report")
+    .description("write one HTML page about runs, finished or not: figures, scores, configuration, environment")
+    .argument("<run...>", "folders of runs; several are compared")
+    .option("--out <file>", "the file to write", "report.html")
+    .option("--force", "replace a file that is there")
+    .option("--debug", "show stacks of errors");
+  addExamples(command, [
+    ["runs/20260131-120000-mnist", "writes report.html"],
+    ["runs/first runs/second --out comparison.html --force", "two runs and where they differ"],
+  ]);
+  command.action(report);
+}
+
+async function report(folders: readonly string[], { out, force }: Options): Promise<void> {
+  await checkOutput("report", out, force);
+  await writeFileAtomic(out, reportPage(await readRuns(folders)));
+  console.log(`the report is in ${out}`);
+}
