@@ -1,6 +1,6 @@
 // Real photographs from end to end: in a folder, in Parquet and in tar they train the same student, to the last bit.
 
-import { readFileSync } from "node:fs";
+import { copyFileSync, cpSync, readdirSync, readFileSync, rmSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readMetrics } from "@guidance/guidance";
@@ -40,4 +40,33 @@ test("photographs in a folder, in Parquet and in tar train the same student unde
   expect(kinds.filter((kind) => kind === "validation")).toHaveLength(5);
   expect(results.guide).toMatchObject({ origin: "trained", images: 3 });
   for (const format of ["parquet", "tar"]) expect((await trained(format)).results).toEqual(results);
+});
+
+test("a run goes on with the data it began with and no others, and counts the bad images", async () => {
+  const cwd = fresh();
+  cpSync(join(photographs, "folder"), join(cwd, "photos"), { recursive: true });
+  const [name] = readdirSync(join(cwd, "photos/train")).sort();
+  const images = join(cwd, "photos/train", name);
+  const [image] = readdirSync(images);
+  copyFileSync(join(images, image), join(images, "short.jpg"));
+  truncateSync(join(images, "short.jpg"), 300);
+  const first = await guidance([...train, "--data", "photos", "--json"], { cwd });
+  expect(first.status, first.output).toBe(0);
+  expect(first.stderr).toContain("1 bad image was skipped: ");
+  expect(JSON.parse(first.stdout.trim().split("\n").at(-1)!)).toMatchObject({ kind: "result", badImages: 1 });
+  const summary = join(cwd, "run/summary.json");
+  expect(JSON.parse(readFileSync(summary, "utf8")).badImages).toBe(1);
+
+  // as it is where the run was stopped before its end
+  rmSync(summary);
+  const resume = () => guidance(["train", "--device", "cpu", "--resume", "run"], { cwd });
+  copyFileSync(join(images, image), join(images, "zzz.jpg"));
+  const refused = await resume();
+  expect(refused.stderr).toMatch(
+    /^error: resume: the data have changed since the run began: train \("photos train", 10 images\) has the hash \w{12} and had \w{12}\. .* Restore the data, or start a new run\.\n$/,
+  );
+  expect(refused.status).toBe(1);
+  rmSync(join(images, "zzz.jpg"));
+  const { status, output } = await resume();
+  expect(status, output).toBe(0);
 });

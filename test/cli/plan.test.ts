@@ -2,6 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { guidance, scratch, tiny } from "./command.ts";
 
@@ -22,6 +23,18 @@ test("summary --json is JSON whose layers add up", async () => {
   expect(networks).toHaveLength(1);
   const [{ layers, parameters }] = networks as { layers: { parameters: number }[]; parameters: number }[];
   expect(layers.reduce((sum, layer) => sum + layer.parameters, 0)).toBe(parameters);
+});
+
+test("summary and plan tell what is made up for in the data, as train does", async () => {
+  const data = fileURLToPath(new URL("../fixtures/photographs/folder", import.meta.url));
+  const networks = tiny.slice(tiny.indexOf("--layers"));
+  for (const command of ["summary", "plan --device cpu"]) {
+    const args = `${command} --image-size 16 --batch 4 --data ${data} --json`.split(" ");
+    const { status, stdout, stderr } = await guidance([...args, ...networks, "--guide-batch", "4"], { cwd: fresh() });
+    expect(status, stderr).toBe(0);
+    expect(stderr).toContain('note: "folder" has no test split with labels: the validation split serves as both\n');
+    expect(JSON.parse(stdout)).toBeTypeOf("object");
+  }
 });
 
 test("plan says what fits a budget, and writes nothing", async () => {

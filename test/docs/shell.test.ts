@@ -27,6 +27,7 @@ const onlyParsed: readonly (readonly [line: RegExp, reason: string])[] = [
   [/ --(mlflow|wandb) /, "records in a server; the loggers' own tests have some"],
   [/ --resume /, "needs a run that was stopped; test/cli/kill.test.ts stops one"],
   [/ --plugin examples\//, "test/examples runs it"],
+  [/ --wandb /, "needs a key and the network; test/cli and guidance/src/log have a server of theirs"],
   [/^predict /, "needs an image file; test/cli/predict.test.ts has some"],
   [/resnet18\.pth/, "needs torchvision's weights; test/weights.test.ts has some like them"],
 ];

@@ -8,6 +8,7 @@ import { importPlugins } from "../plugins.ts";
 import { percent, table } from "../report/format.ts";
 import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
 import { scoringProgress } from "../report/progress.ts";
+import { badImagesLines } from "../report/summary.ts";
 import { readRun } from "./run.ts";
 
 type EvalOptions = DeviceOptions & OutputOptions & Pick<CheckpointScoreOptions, "arm" | "checkpoint" | "split">;
@@ -53,14 +54,15 @@ async function evaluate(folder: string, options: EvalOptions): Promise<void> {
     const progress = scoringProgress(output);
     const scores = await scoreCheckpoint({ backend, config, splits, folder, arm, checkpoint, split, progress });
     output.close();
-    const data = splits[split].name;
+    const { name: data, badImages = 0 } = splits[split];
     output.result(
       table([
         [`${arm}, ${checkpoint} (step ${scores.step}), ${data}`, "loss", "top-1", "top-5"],
         [`${scores.images} images`, scores.loss.toFixed(4), percent(scores.top1), percent(scores.top5)],
       ]),
-      { arm, checkpoint, split, data, adapter: backend.name, ...scores },
+      { arm, checkpoint, split, data, adapter: backend.name, ...scores, badImages },
     );
+    for (const line of badImagesLines(badImages)) output.line(line);
   } finally {
     output.close();
     await closeSplits(splits);

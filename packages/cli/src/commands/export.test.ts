@@ -92,6 +92,19 @@ test("export of a file goes by the extension", async () => {
   expect(await line("export", at("w.pth"), at("again.pt"), "--arm", "guided")).toMatch("is no folder");
 });
 
+test("a wrong input is told as one, though there is an output already", async () => {
+  const run = await makeRun("no-outputs");
+  const [out, none] = [at("there.safetensors"), at("nothing.pth")];
+  await saveWeights(out, new Map([["w", tensor(5)]]));
+  for (const command of ["import", "export"]) {
+    expect(await line(command, none, out)).toMatch(/^weights file ".*nothing\.pth": /);
+    expect(await line(command, out, out)).toMatch(/^output: there is a file/);
+  }
+  expect(await line("export", run, out, "--checkpoint", "top-3")).toMatch(/^checkpoint: the run /);
+  expect(await line("export", run, out)).toMatch(/^output: there is a file/);
+  expect(await storedValue(out)).toBe(5);
+});
+
 test("export of a run takes the network and the checkpoint, without the optimizer", async () => {
   const run = await makeRun("run");
   for (const [index, args] of [[], ["--checkpoint", "best"], ["--arm", "unguided"]].entries()) {
@@ -99,7 +112,14 @@ test("export of a run takes the network and the checkpoint, without the optimize
     expect(await line("export", run, out, ...args)).toMatch(/^wrote .* 1 tensors, /);
     expect(await storedValue(out)).toBe(index + 1);
   }
-  expect(await line("export", run, at("none.pth"), "--checkpoint", "top-3")).toMatch("cannot read");
+  expect(await line("export", run, at("none.pth"), "--checkpoint", "top-3")).toBe(
+    `checkpoint: the run "${run}" has no checkpoint "top-3" of "guided". ` +
+      "Expected one that is there: guided best, guided last, unguided last. Choose another arm or checkpoint.",
+  );
+  rmSync(join(run, "unguided"), { recursive: true });
+  expect(await line("export", run, at("none.pth"), "--arm", "unguided")).toMatch(
+    /no checkpoint "last" of "unguided"\. Expected one that is there: guided best, guided last\./,
+  );
 });
 
 test("export of a guide takes the cached one or its file, as the run has it", async () => {

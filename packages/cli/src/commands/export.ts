@@ -2,6 +2,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import {
+  checkWeightsPath,
   hashFile,
   openNetwork,
   openWeights,
@@ -54,7 +55,7 @@ export function addExport(program: Command): void {
 }
 
 async function exportWeights(source: string, out: string, options: ExportOptions): Promise<void> {
-  await checkOutput(out, options.force);
+  checkWeightsPath(out);
   const isFolder = await stat(source).then(
     (found) => found.isDirectory(),
     () => false,
@@ -116,7 +117,7 @@ export async function guideFile(folder: string): Promise<string> {
   });
 }
 
-async function exportFile(path: string, out: string, options: OutputOptions): Promise<void> {
+async function exportFile(path: string, out: string, options: ExportOptions): Promise<void> {
   const file = await openWeights(path);
   try {
     await write(out, file, options);
@@ -125,6 +126,8 @@ async function exportFile(path: string, out: string, options: OutputOptions): Pr
   }
 }
 
-async function write(out: string, source: WeightsSource, options: OutputOptions): Promise<void> {
+/** Only once the input is known to be one: a wrong input is not to be told as an output that is there. */
+async function write(out: string, source: WeightsSource, options: ExportOptions): Promise<void> {
+  await checkOutput(out, options.force);
   tellWritten(out, await saveWeights(out, source), options);
 }

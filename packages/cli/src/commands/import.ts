@@ -31,9 +31,10 @@ async function importWeights(path: string, out: string, options: ImportOptions):
       hint: "guidance export writes .pth",
     });
   }
-  await checkOutput(out, options.force);
+  // the input first: a wrong one is not to be told as an output that is there
   const file = await openWeights(path);
   try {
+    await checkOutput(out, options.force);
     tellWritten(out, await saveWeights(out, file), options);
   } finally {
     await file.close();

@@ -49,9 +49,9 @@ export function addPlan(program: Command): void {
 async function plan(options: PlanOptions, command: Command): Promise<void> {
   const plugins = await importPlugins(options.plugin);
   const config = buildConfig(command, options);
-  const splits = await loadExperimentData(config);
-  const { backend } = await open(options);
   const output = new Output(options);
+  const splits = await loadExperimentData(config, (line) => output.line(line));
+  const { backend } = await open(options);
   try {
     output.line(`adapter ${backend.name}`);
     const { model: student } = buildStudent(config, splits);

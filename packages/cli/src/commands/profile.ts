@@ -37,8 +37,8 @@ async function profile(options: ProfileOptions, command: Command): Promise<void>
         hint: "Leave --device out, or take gpu, lavapipe or swiftshader",
       });
     }
-    const programs = await planChosenStep(webgpu, options, command);
     const output = new Output(options);
+    const programs = await planChosenStep(webgpu, options, command, (line) => output.line(line));
     output.line(`adapter ${webgpu.name}`);
     const profiled: ProgramTimes[] = [];
     for (const { plan, ...program } of programs) {

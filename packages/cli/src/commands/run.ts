@@ -101,12 +101,12 @@ export async function readRun(folder: string): Promise<StoredRun> {
 export async function writeRun(
   folder: string,
   { config, plugins, guides }: StoredRun,
-  { train }: SourceSplits,
+  splits: SourceSplits,
   opened: Opened,
 ): Promise<void> {
   await writeSealed(join(folder, CONFIG), CONFIG_FORMAT, config as unknown as JsonObject);
   // images of a folder were cropped for evaluation, those of a set of thumbnails never
-  await writeRunData(folder, { format: train, fit: config.dataset === "folder" ? "crop" : "resize" });
+  await writeRunData(folder, splits, config.dataset === "folder" ? "crop" : "resize");
   // relative, so that all runs can be moved together
   const shared = relative(folder, guides);
   const choices = Object.fromEntries(opened.webgpu?.traits.choices ?? []);

@@ -58,9 +58,10 @@ async function planOf(
   backend: Backend,
   config: TrainConfig,
   taskOf: (splits: SourceSplits) => TrainingTask,
+  say: (line: string) => void,
   batch = config.batchSize,
 ): Promise<readonly [StepProgram, ...StepProgram[]]> {
-  const splits = await loadExperimentData(config);
+  const splits = await loadExperimentData(config, say);
   await closeSplits(splits);
   const task = taskOf(splits);
   const { parts = 1 } = task;
@@ -74,12 +75,17 @@ async function planOf(
   ];
 }
 
-function planGuidedStep(backend: Backend, config: TrainConfig): ReturnType<typeof planOf> {
-  return planOf(backend, config, (splits) => {
+function planGuidedStep(
+  backend: Backend,
+  config: TrainConfig,
+  say: (line: string) => void = () => {},
+): ReturnType<typeof planOf> {
+  const guided = (splits: SourceSplits) => {
     const { model: guide } = buildGuide(config, splits);
     setGuideMode(guide, config);
     return studentTask(config, splits, buildStudent(config, splits).model, guide);
-  });
+  };
+  return planOf(backend, config, guided, say);
 }
 
 /** Throws LimitError where a plan does not fit the budget. */
@@ -92,17 +98,23 @@ function checkPeak({ name, limits }: Backend, { memory }: Plan): void {
   });
 }
 
-/** The programs of the step on a backend; nothing is allocated there. Throws ConfigError for values out of range. */
+/**
+ * The programs of the step on a backend; nothing is allocated there. `say` is told what a user should know of the data.
+ * Throws ConfigError for values out of range.
+ */
 export async function planChosenStep(
   backend: Backend,
   options: StepOptions,
   command: Command,
+  say: (line: string) => void,
 ): ReturnType<typeof planOf> {
   await importPlugins(options.plugin);
   const config = buildConfig(command, options);
-  if (options.step === "guided") return planGuidedStep(backend, config);
-  if (options.step === "unguided")
-    return planOf(backend, config, (splits) => studentTask(config, splits, buildStudent(config, splits).model));
+  if (options.step === "guided") return planGuidedStep(backend, config, say);
+  if (options.step === "unguided") {
+    const alone = (splits: SourceSplits) => studentTask(config, splits, buildStudent(config, splits).model);
+    return planOf(backend, config, alone, say);
+  }
   const guideOwn = (splits: SourceSplits) => guideTask(config, splits, buildGuide(config, splits).model);
-  return planOf(backend, config, guideOwn, config.guide.batchSize);
+  return planOf(backend, config, guideOwn, say, config.guide.batchSize);
 }

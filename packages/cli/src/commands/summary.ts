@@ -40,7 +40,8 @@ export function addSummary(program: Command): void {
 async function summary(options: SummaryOptions, command: Command): Promise<void> {
   await importPlugins(options.plugin);
   const config = buildConfig(command, options);
-  const splits = await loadExperimentData(config);
+  const output = new Output(options);
+  const splits = await loadExperimentData(config, (line) => output.line(line));
   const build = { student: buildStudent, guide: buildGuide };
   const input = [config.batchSize, ...imageInput(splits).imageShape];
   const summaries = (["student", "guide"] as const)
@@ -51,7 +52,7 @@ async function summary(options: SummaryOptions, command: Command): Promise<void>
     }));
   await closeSplits(splits);
   const text = summaries.map((each) => summaryText(each, input)).join("\n\n");
-  new Output(options).result(text, { input, networks: summaries });
+  output.result(text, { input, networks: summaries });
 }
 
 function summaryText(

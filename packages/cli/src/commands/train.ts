@@ -3,6 +3,7 @@ import { access } from "node:fs/promises";
 import { basename, join } from "node:path";
 import {
   checkBudget,
+  checkRunData,
   checkRunName,
   claimRunFolder,
   closeSplits,
@@ -28,7 +29,7 @@ import { addConfigOptions, addSetupOptions, buildConfig, givenConfigFlags, type 
 import { hashPlugins, importPlugins } from "../plugins.ts";
 import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
 import { recordingObserver, showPlan } from "../report/progress.ts";
-import { caveats, resultTable, sparklines } from "../report/summary.ts";
+import { badImagesLines, caveats, resultTable, sparklines } from "../report/summary.ts";
 import { launchUi } from "../ui/launch.ts";
 import { lastAdapter, pluginsChanged, readRun, recordResume, type StoredRun, writeRun } from "./run.ts";
 import { addUiOptions } from "./ui.ts";
@@ -81,6 +82,7 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
   const opened = await open(options, run.choices);
   try {
     const splits = await loading;
+    if (options.resume !== undefined) await checkRunData(options.resume, splits);
     screen.line(`adapter ${opened.backend.name}`);
     if (opened.hint !== undefined) screen.line(`hint: ${opened.hint}`);
     const common = {
@@ -114,7 +116,7 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
       seconds,
       ...result,
     });
-    for (const line of caveats(run.config)) screen.line(line);
+    for (const line of [...badImagesLines(result.badImages), ...caveats(run.config)]) screen.line(line);
     screen.line(`weights, metrics and summary are in ${folder}`);
     if (options.ui) screen.line(`the dashboard again: guidance ui ${folder}`);
   } finally {

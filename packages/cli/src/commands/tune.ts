@@ -41,7 +41,8 @@ async function tune(options: StepOptions & OutputOptions, command: Command): Pro
     output.line(`adapter ${backend.name}`);
     const started = performance.now();
     const tuned: TunedKernel[] = [];
-    for (const { name, plan, runs } of await planChosenStep(backend, options, command)) {
+    const programs = await planChosenStep(backend, options, command, (line) => output.line(line));
+    for (const { name, plan, runs } of programs) {
       if (name !== undefined) output.line(`${name}:`);
       const kernels = await backend.tune(plan, (kernel, done, total) => {
         output.line(lineOf(kernel));

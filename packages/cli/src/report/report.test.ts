@@ -5,7 +5,7 @@ import { duration, percent, table } from "./format.ts";
 import { Output, type OutputOptions } from "./output.ts";
 import { progressObserver } from "./progress.ts";
 import { openScreen } from "./screen.ts";
-import { caveats, resultTable, sparklines } from "./summary.ts";
+import { badImagesLines, caveats, resultTable, sparklines } from "./summary.ts";
 
 test("numbers", () => {
   expect([0.312, 4.26, 48.4, 185, 4000].map(duration)).toEqual(["0.31 s", "4.3 s", "48 s", "3 min 05 s", "1 h 6 min"]);
@@ -27,7 +27,12 @@ const arm = {
   testAtBest: scores,
   bestStep: 200,
 } as const;
-const result: ExperimentResult = { arms: [arm], guide: { ...scores, origin: "random" }, adapter: "cpu float32" };
+const result: ExperimentResult = {
+  arms: [arm],
+  guide: { ...scores, origin: "random" },
+  adapter: "cpu float32",
+  badImages: 0,
+};
 
 test("the table has last and best weights of each student, and the guide", () => {
   const cells = resultTable(result, 61)
@@ -50,6 +55,13 @@ test("no more is claimed than a run shows", () => {
   // numbers of the demonstration belong to it alone
   expect(caveats({ ...defaultConfig, steps: 400 }).join("\n")).not.toMatch(/3e-3|PyTorch/);
   expect(caveats({ ...defaultConfig, baseline: false, guide: { ...defaultConfig.guide, steps: 0 } })).toEqual([]);
+});
+
+test("bad images are counted in a line, where there are any", () => {
+  expect([0, 1, 12].flatMap(badImagesLines)).toEqual([
+    "1 bad image was skipped: replaced by others, or left out of scores",
+    "12 bad images were skipped: replaced by others, or left out of scores",
+  ]);
 });
 
 /** What is written to a screen that is a terminal or not. */

@@ -59,6 +59,14 @@ export function sparklines(arms: readonly ArmHistory[]): string {
 
 const MOST_BARS = 60;
 
+/** How many images were bad, in a line; none where all were good. */
+export function badImagesLines(badImages: number): string[] {
+  if (badImages === 0) return [];
+  return [
+    `${badImages} bad ${badImages === 1 ? "image was" : "images were"} skipped: replaced by others, or left out of scores`,
+  ];
+}
+
 /** Whether a configuration is the demonstration, up to its seed. */
 function isDemo(config: TrainConfig): boolean {
   return JSON.stringify({ ...config, seed: 0, dataFolder: null }) === JSON.stringify(defaultConfig);

@@ -45,6 +45,8 @@ export interface ImageSource extends ImageFormat {
   readonly count: number;
   /** Identity of the data: same hash, same images, labels and normalization. */
   readonly hash: string;
+  /** Number of images found bad so far, and skipped; absent where none can be. */
+  readonly badImages?: number;
   /**
    * The batches of one epoch from batch `start` on, in an order that is a function of seed and epoch alone.
    *
@@ -62,7 +64,15 @@ export interface SourceSplits {
   readonly test: ImageSource;
 }
 
-/** Closes the sources of all splits; two splits may share one. */
-export async function closeSplits({ train, validation, test }: SourceSplits): Promise<void> {
-  await Promise.all([...new Set([train, validation, test])].map((source) => source.close()));
+/** The sources of all splits, each once: two splits may share one. */
+const sourcesOf = ({ train, validation, test }: SourceSplits) => [...new Set([train, validation, test])];
+
+/** Number of images of all splits that were found bad so far, and skipped. */
+export function countBadImages(splits: SourceSplits): number {
+  return sourcesOf(splits).reduce((sum, { badImages = 0 }) => sum + badImages, 0);
+}
+
+/** Closes the sources of all splits. */
+export async function closeSplits(splits: SourceSplits): Promise<void> {
+  await Promise.all(sourcesOf(splits).map((source) => source.close()));
 }

@@ -150,7 +150,9 @@ test("a damaged header is refused with the file's name", async () => {
 });
 
 test("missing files are named", async () => {
-  await expect(readCheckpoint(folder, "best")).rejects.toThrow(/^checkpoint: cannot read ".*best.json" \(ENOENT/);
+  await expect(readCheckpoint(folder, "best")).rejects.toThrow(
+    /^checkpoint: the run ".*" has no checkpoint "best" of /,
+  );
   await writeCheckpoint(folder, ["last"], checkpoint(1));
   await rm(await tensorsOf("last"));
   await expect(readCheckpoint(folder, "last")).rejects.toThrow(/cannot read ".*last-[\da-f]{16}.safetensors" \(ENOENT/);

@@ -8,6 +8,7 @@
  */
 
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { encodeSafetensorsHeader, type SafetensorsType, ValueError } from "@guidance/tensor";
@@ -15,6 +16,7 @@ import { chunks } from "./chunks.ts";
 import { RunError } from "./errors.ts";
 import { makeFolder, type StagedFile, stageFile } from "./files.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";
+import { missingCheckpoint } from "./missing-checkpoint.ts";
 import { readSealed, type SealFormat, seal } from "./sealed.ts";
 
 /** Tensors whose values are had part by part. */
@@ -133,6 +135,7 @@ export async function readDescription(
   name: string,
 ): Promise<{ readonly tensors: TensorsFile; readonly state: JsonObject }> {
   const path = join(folder, `${name}.json`);
+  if (!existsSync(path)) throw await missingCheckpoint(folder, name);
   const { tensors, state } = await readSealed(path, FORMAT);
   const broken = (facts: string) =>
     new RunError({ what: FORMAT.name, facts: `"${path}" ${facts}`, expected: "a checkpoint of this program" });

@@ -72,7 +72,8 @@ test.each(refused)("%s is refused", async (_name, change, message) => {
 test.each([
   ["default", smallConfig],
   ["notebook", smallNotebookConfig],
-])("%s passes, random guide or not", async (_name, config) => {
+])("%s passes, and a guide that is not trained needs no batch", async (_name, config) => {
   expect((await loadExperimentData(config)).train.count).toBe(40);
   await loadExperimentData({ ...config, guide: { ...config.guide, steps: 0, batchSize: 1000 } });
+  await loadExperimentData({ ...config, guide: { ...config.guide, weights: "guide.pth", steps: 5, batchSize: 1000 } });
 });

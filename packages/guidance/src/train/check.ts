@@ -56,7 +56,8 @@ export function checkExperiment(config: TrainConfig, splits: SourceSplits): void
   checkClasses(config, splits);
   checkBatch("batch", config.batchSize, config.lastBatch, splits);
   checkParts(config, splits);
-  if (config.guide.steps > 0) checkBatch("guide's batch", config.guide.batchSize, "drop", splits);
+  const { steps, weights, batchSize } = config.guide;
+  if (weights === null && steps > 0) checkBatch("guide's batch", batchSize, "drop", splits);
   checkNetworks(config, splits);
 }
 

@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import type { Backend } from "@guidance/tensor";
-import type { SourceSplits } from "../data/source.ts";
+import { countBadImages, type SourceSplits } from "../data/source.ts";
 import type { JsonObject } from "../run/json.ts";
 import { type SealFormat, writeSealed } from "../run/sealed.ts";
 import { type Loggers, openArm } from "./arm.ts";
@@ -58,6 +58,8 @@ export interface ExperimentResult {
   /** The guide's own test scores, in evaluation mode. */
   readonly guide: Scores & { readonly origin: PreparedGuide["origin"] };
   readonly adapter: string;
+  /** Number of images that were found bad since the run was last started, and skipped. */
+  readonly badImages: number;
 }
 
 /**
@@ -88,7 +90,12 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
   if (config.inspectEvery === null) prepared.guide.close();
   if (config.baseline) arms.push(await runArm("unguided", options, splits, prepared));
   prepared.guide.close();
-  const result = { arms, guide: { ...guideScores, origin: prepared.origin }, adapter: backend.name };
+  const result = {
+    arms,
+    guide: { ...guideScores, origin: prepared.origin },
+    adapter: backend.name,
+    badImages: countBadImages(splits),
+  };
   await writeSealed(join(folder, "summary.json"), SUMMARY_FORMAT, result as unknown as JsonObject);
   return result;
 }

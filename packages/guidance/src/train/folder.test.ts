@@ -56,7 +56,11 @@ async function run(config: TrainConfig, folder: string, options: { resume?: bool
   };
   try {
     const { resume = false } = options;
-    await runSmall({ config, splits, folder, guideCache: runs.cache, observer, signal: controller.signal, resume });
+    const { signal } = controller;
+    const result = await runSmall({ config, splits, folder, guideCache: runs.cache, observer, signal, resume });
+    const skipped = said.filter((line) => line.startsWith("skipped"));
+    expect(result.badImages).toBe(skipped.length);
+    expect(JSON.parse(readFileSync(join(folder, "summary.json"), "utf8")).badImages).toBe(skipped.length);
   } finally {
     await closeSplits(splits);
   }

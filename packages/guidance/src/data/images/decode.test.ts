@@ -68,6 +68,19 @@ test("grey values of 16 bits are clipped, and colours of 16 bits lose their low 
   expect([...(await decodeImage(colour, "x")).data]).toEqual([9, 8, 7]);
 });
 
+test("the reason of a bad image is the same whatever is decoded beside it", async () => {
+  const jpeg = fixtureBytes("colour.jpg");
+  const reasons = new Set<string>();
+  for (let round = 0; round < 20; round++) {
+    const beside = Array.from({ length: 6 }, () => decodeImage(jpeg, "good.jpg"));
+    for (const reason of await Promise.all(beside.map(() => reasonOf(jpeg.subarray(0, 300))))) reasons.add(reason);
+    await Promise.all(beside);
+  }
+  expect([...reasons]).toEqual([
+    "its jpeg encoding of 300 bytes cannot be decoded (VipsJpeg: premature end of JPEG image)",
+  ]);
+});
+
 test("every kind of bad image is refused with its path and the reason", async () => {
   const jpeg = fixtureBytes("colour.jpg");
   expect(await reasonOf(new Uint8Array())).toBe("it has 0 bytes");

@@ -29,13 +29,22 @@ export function useOneThread(): void {
 export async function decodeImage(bytes: Uint8Array, path: string): Promise<Pixels> {
   const header = readImageHeader(bytes);
   if (!header) throw new BadImageError(path, describeUnknown(bytes));
-  try {
-    const layout = header.layout ?? (await tiffLayout(bytes));
-    return await decoders[layout](sharp(bytes, options));
-  } catch (error) {
-    throw new BadImageError(path, describeFailure(error as Error, header, bytes.length));
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const layout = header.layout ?? (await tiffLayout(bytes));
+      return await decoders[layout](sharp(bytes, options));
+    } catch (error) {
+      if (attempt < ATTEMPTS && /^unknown error/i.test((error as Error).message)) continue;
+      throw new BadImageError(path, describeFailure(error as Error, header, bytes.length));
+    }
   }
 }
+
+/**
+ * Attempts at an image that fails without a reason. libvips keeps what went wrong in one text for the whole process, and
+ * any decoder that ends clears it, so that of two at a time one may find it empty: about every second, where many fail.
+ */
+const ATTEMPTS = 12;
 
 const decoders: Readonly<Record<PixelLayout, (image: Sharp) => Promise<Pixels>>> = {
   plain: async (image) => {

@@ -126,10 +126,18 @@ async function checkHash({ url, sha256 }: RemoteFile, path: string): Promise<voi
   });
 }
 
-function givenUp({ url, size }: RemoteFile, partial: string, have: number, { message }: Error): DataError {
+/** Why a request failed: the message of fetch is "fetch failed", and only its cause tells host and reason. */
+export function reasonOf({ message, cause }: Error): string {
+  if (!(cause instanceof Error)) return message;
+  // a host with several addresses has an error for each, and no message of its own
+  const [first = cause] = cause instanceof AggregateError ? (cause.errors as Error[]) : [];
+  return `${message}: ${cause.message || first.message}`;
+}
+
+function givenUp({ url, size }: RemoteFile, partial: string, have: number, error: Error): DataError {
   return new DataError({
     what: `file "${url}"`,
-    facts: `${have} of ${size} bytes are there, and ${ATTEMPTS} attempts brought no more (${message})`,
+    facts: `${have} of ${size} bytes are there, and ${ATTEMPTS} attempts brought no more (${reasonOf(error)})`,
     hint: `Start again later: it goes on from "${partial}"`,
   });
 }

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { fetchShards } from "./hub.ts";
+import { fetchFile, reasonOf } from "./hub-file.ts";
 
 const root = mkdtempSync(join(tmpdir(), "guidance-hub-"));
 const contents: Record<string, Buffer> = Object.fromEntries(
@@ -155,6 +156,17 @@ test("access that is not granted says how to get it", async () => {
     "the server answers 404. Expected a data set that may be read. Check the name",
   );
   expect(existsSync(join(root, "denied"))).toBe(false);
+});
+
+test("a server that cannot be reached is told with the reason", async () => {
+  await expect(run("unreached", { hubUrl: "http://nowhere.invalid" })).rejects.toThrow(
+    /its files cannot be listed \(fetch failed: getaddrinfo E\w+ nowhere\.invalid\)\. Check the connection/,
+  );
+  // nothing listens on port 1
+  const shard = { url: "http://127.0.0.1:1/x.parquet", size: 9 };
+  const fetched = fetchFile(shard, join(root, "unreached/x.parquet"), { retryDelay: 1 });
+  await expect(fetched).rejects.toThrow(/5 attempts brought no more \(fetch failed: \S/);
+  expect(reasonOf(new Error("a", { cause: new AggregateError([new Error("b"), new Error("c")]) }))).toBe("a: b");
 });
 
 test("only shards of the wanted splits are fetched, and none out of the folder", async () => {

@@ -7,7 +7,7 @@
 
 import { join } from "node:path";
 import { DataError } from "../errors.ts";
-import { type FetchFileOptions, fetchFile, RefusedError, type RemoteFile } from "./hub-file.ts";
+import { type FetchFileOptions, fetchFile, RefusedError, type RemoteFile, reasonOf } from "./hub-file.ts";
 import { type SplitName, splitOfShard } from "./splits.ts";
 
 /** What is fetched from the Hugging Face Hub, and where to. */
@@ -91,7 +91,8 @@ async function listShards(
     if (statusCode !== undefined) throw refused(dataset, statusCode, token);
     throw new DataError({
       what: `data set "${dataset}"`,
-      facts: `its files cannot be listed (${(error as Error).message})`,
+      facts: `its files cannot be listed (${reasonOf(error as Error)})`,
+      hint: "Check the connection to the network",
     });
   }
   if (shards.length > 0) return shards;

@@ -111,6 +111,13 @@ test("what is truncated or damaged is refused with shard and offset", async () =
     /cut2\.tar": at offset 1536, it ends at 1700, before the 512 bytes that belong there/,
   );
   await expect(open("cut3.tar", whole.subarray(0, 1300))).rejects.toThrow(/offset 1300, the last file is not padded/);
+  for (const [name, length] of Object.entries({ "nothing.tar": 0, "cut4.tar": 1536, "cut5.tar": 2560 })) {
+    await expect(open(name, whole.subarray(0, length))).rejects.toThrow(
+      `${name}": at offset ${length}, there is no end of the archive (two blocks of zeros). Expected a whole file`,
+    );
+  }
+  const both = [shard("whole.tar", whole), shard("empty.tar", Buffer.alloc(0))];
+  await expect(openTarImages(both, { name: "x" })).rejects.toThrow(/empty\.tar": at offset 0, there is no end/);
   await expect(open("junk.tar", Buffer.alloc(1024, 7))).rejects.toThrow(/offset 0, there is no tar header/);
   const noClass = tarArchive([text("a.jpg", "x")]);
   await expect(open("noclass.tar", noClass)).rejects.toThrow(

@@ -28,7 +28,10 @@ const CHUNK = 8 * BLOCK;
 /** Most bytes of a long name or of pax records. */
 const LONGEST_RECORD = 2 ** 20;
 
-/** The regular files of an archive in their order; throws DataError with the offset of what is truncated or no header. */
+/**
+ * The regular files of an archive in their order; throws DataError with the offset of what is truncated, is no header, or
+ * lacks the end of the archive.
+ */
 export async function indexTar(file: FileReader): Promise<TarEntry[]> {
   const entries: TarEntry[] = [];
   const blocks = new ChunkedReader(file);
@@ -64,7 +67,8 @@ export async function indexTar(file: FileReader): Promise<TarEntry[]> {
     offset = begin + Math.ceil(size / BLOCK) * BLOCK;
   }
   if (offset > file.size) throw file.fault(file.size, "the last file is not padded to a whole block");
-  return entries;
+  // every writer ends an archive with zeros, so that one cut off between two files, or empty, can be told from a whole one
+  throw file.fault(offset, "there is no end of the archive (two blocks of zeros)");
 }
 
 /** Gives small parts of a file from larger ones read before. */
