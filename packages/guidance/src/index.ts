@@ -81,6 +81,7 @@ export * from "./train/history.ts";
 export * from "./train/image-input.ts";
 export * from "./train/inspect.ts";
 export { largestBatch } from "./train/largest-batch.ts";
+export * from "./train/observer.ts";
 export * from "./train/plan.ts";
 export * from "./train/planning.ts";
 export * from "./train/predict.ts";

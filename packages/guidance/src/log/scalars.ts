@@ -3,7 +3,7 @@
  * the unguided student, which are runs of their own there, lie in one picture.
  */
 import type { ArmResult } from "../train/experiment.ts";
-import type { InspectionEvent, StepEvent, ValidationEvent } from "../train/fit.ts";
+import type { InspectionEvent, StepEvent, ValidationEvent } from "../train/observer.ts";
 import type { PairNames } from "../train/step.ts";
 import type { Logger, LogStart } from "./logger.ts";
 

@@ -6,7 +6,8 @@ import { combineLoggers, type Logger, type OpenLogger } from "../log/logger.ts";
 import { makeFolder, removeLeftovers } from "../run/files.ts";
 import type { JsonObject } from "../run/json.ts";
 import { dropMetricsAfter, MetricsWriter, readMetrics } from "../run/metrics.ts";
-import type { FitOptions, Observer } from "./fit.ts";
+import type { FitOptions } from "./fit.ts";
+import type { Observer } from "./observer.ts";
 import { loadProgress, type Trained } from "./state.ts";
 
 /** The files of one arm, open for writing. */

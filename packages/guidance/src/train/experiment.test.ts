@@ -9,7 +9,7 @@ import { loadExperimentData } from "./check.ts";
 import type { TrainConfig } from "./config.ts";
 import { InterruptedError } from "./errors.ts";
 import { metrics, runSmall, runsFolder, smallConfig, smallNotebookConfig } from "./experiment.test.support.ts";
-import type { Observer, StepEvent } from "./fit.ts";
+import type { Observer, StepEvent } from "./observer.ts";
 import { scoreCheckpoint } from "./score.ts";
 
 const runs = runsFolder();

@@ -12,8 +12,9 @@ import { buildGuidance, buildStudent, studentTask } from "./build.ts";
 import { loadExperimentData } from "./check.ts";
 import type { TrainConfig } from "./config.ts";
 import type { Scores } from "./evaluate.ts";
-import { fit, type Observer } from "./fit.ts";
+import { fit } from "./fit.ts";
 import { type PreparedGuide, prepareGuide } from "./guide.ts";
+import type { Observer } from "./observer.ts";
 import { scoreModel } from "./score.ts";
 import { loadWeights } from "./state.ts";
 

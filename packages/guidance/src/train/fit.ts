@@ -12,62 +12,13 @@ import { Checkpoints, topName } from "./checkpoints.ts";
 import type { TrainConfig } from "./config.ts";
 import { diagnose } from "./diagnose.ts";
 import { InterruptedError, NotFiniteError } from "./errors.ts";
-import { compileEvaluation, type Evaluator, type Scores, type ScoringProgress } from "./evaluate.ts";
-import { compileInspection, type Inspection, type Inspector } from "./inspect.ts";
+import { compileEvaluation, type Evaluator } from "./evaluate.ts";
+import { compileInspection, type Inspector } from "./inspect.ts";
+import type { Observer } from "./observer.ts";
 import { type RateConfig, rateSchedule } from "./rate.ts";
 import { brokenTensors, type Progress } from "./state.ts";
-import {
-  type BatchValues,
-  compileTrainingStep,
-  type LossValues,
-  partOf,
-  type TrainingStep,
-  type TrainingTask,
-} from "./step.ts";
+import { type BatchValues, compileTrainingStep, partOf, type TrainingStep, type TrainingTask } from "./step.ts";
 import { eventLoopTurn } from "./turn.ts";
-
-/** One training step as it happened. */
-export interface StepEvent extends LossValues {
-  readonly arm: string;
-  /** Steps done, this one included. */
-  readonly step: number;
-  readonly totalSteps: number;
-  readonly epoch: number;
-  readonly learningRate: number;
-  /** Seconds this step took. */ readonly seconds: number;
-  /** Seconds it had waited for its batch before. */
-  readonly dataSeconds: number;
-  /** Of the next step, in mixed precision. */
-  readonly lossScale?: number;
-  /** Gradients overflowed in half precision: nothing changed. */
-  readonly skipped?: boolean;
-}
-
-/** Told after a validation. */
-export interface ValidationEvent extends Scores {
-  readonly arm: string;
-  readonly step: number;
-  /** Whether the loss is the lowest so far. */ readonly best: boolean;
-}
-
-/** Told after an inspection. */
-export interface InspectionEvent extends Inspection {
-  readonly arm: string;
-  /** Steps done. */ readonly step: number;
-}
-
-/** Told what happens while it happens. */
-export interface Observer {
-  /** The step is planned: kernels and peak bytes, before the first run. */
-  planned?(arm: string, step: TrainingStep): void;
-  /** After each step. */ step?(event: StepEvent): void;
-  /** After each validation. */ validation?(event: ValidationEvent): void;
-  /** After each inspection. */ inspection?(event: InspectionEvent): void;
-  /** A checkpoint is about to be written. */ saving?(): void;
-  /** Validation or scoring goes on. */ scoring?(progress: ScoringProgress): void;
-  /** What a user should know. */ message?(text: string): void;
-  /** What went wrong beside the training, which goes on. */ warning?(text: string): void;
-}
 
 /** One network to train, and where it stands. */
 export interface FitOptions {
@@ -94,7 +45,8 @@ export interface FitOptions {
   readonly folder?: string;
   /** Whether the network is validated, where there is a folder; true unless given. */
   readonly validate?: boolean;
-  /** Stored with checkpoints. */ readonly description?: JsonObject;
+  /** Stored with checkpoints. */
+  readonly description?: JsonObject;
   readonly start?: Progress;
   readonly observer?: Observer;
   readonly signal?: AbortSignal | undefined;

@@ -12,7 +12,7 @@ import { loadExperimentData } from "./check.ts";
 import { checkConfig, type TrainConfig } from "./config.ts";
 import { InterruptedError } from "./errors.ts";
 import { metrics, runSmall, runsFolder, smallConfig } from "./experiment.test.support.ts";
-import type { Observer } from "./fit.ts";
+import type { Observer } from "./observer.ts";
 
 const root = mkdtempSync(join(tmpdir(), "guidance-photographs-"));
 afterAll(() => rmSync(root, { recursive: true }));

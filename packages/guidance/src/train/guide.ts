@@ -20,8 +20,9 @@ import type { JsonObject } from "../run/json.ts";
 import { type Loggers, openArm } from "./arm.ts";
 import { buildGuide, guideSeed, guideTask, imageTask, setGuideMode } from "./build.ts";
 import type { TrainConfig } from "./config.ts";
-import { fit, type Observer } from "./fit.ts";
+import { fit } from "./fit.ts";
 import { loadGuideFile, readGuideRecord, readIfThere, writeGuideRecord } from "./guide-record.ts";
+import type { Observer } from "./observer.ts";
 
 /** Which guide a run has, and where trained ones are kept. */
 export interface GuideOptions {

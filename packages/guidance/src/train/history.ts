@@ -5,7 +5,7 @@ import type { JsonObject } from "../run/json.ts";
 import { readMetrics } from "../run/metrics.ts";
 import { readSealed } from "../run/sealed.ts";
 import { type ExperimentResult, SUMMARY_FORMAT } from "./experiment.ts";
-import type { InspectionEvent, StepEvent, ValidationEvent } from "./fit.ts";
+import type { InspectionEvent, StepEvent, ValidationEvent } from "./observer.ts";
 import type { PairNames } from "./step.ts";
 
 /** Networks that a run trains, in order. */
