@@ -21,12 +21,12 @@ const { packageManager, scripts } = JSON.parse(readFileSync(join(root, "package.
 
 /** Lines of `guidance` that are parsed and not run, and why. */
 const onlyParsed: readonly (readonly [line: RegExp, reason: string])[] = [
-  [/^(doctor|tune|profile|bench)/, "measures a WebGPU device; test/cli runs it"],
+  [/^(doctor|tune|profile|bench)/, "measures a WebGPU device, which takes a while"],
   [/ --data |^fetch /, "needs photographs or the network; test/cli has some"],
   [/^ui$|^ui [^-]|^train.* --ui/, "serves a page until it is stopped; test/ui looks at it"],
   [/ --(mlflow|wandb) /, "records in a server; the loggers' own tests have some"],
   [/ --resume /, "needs a run that was stopped; test/cli/kill.test.ts stops one"],
-  [/ --plugin examples\//, "test/examples runs it"],
+  [/ --plugin examples\//, "is run by test/examples"],
   [/ --wandb /, "needs a key and the network; test/cli and guidance/src/log have a server of theirs"],
   [/^predict /, "needs an image file; test/cli/predict.test.ts has some"],
   [/resnet18\.pth/, "needs torchvision's weights; test/weights.test.ts has some like them"],
