@@ -23,6 +23,8 @@ export function commandsOf(text: string): string[][] {
   for (let i = 0; i < words.length; i++) {
     if (words[i] === "|") commands.push([]);
     else if (words[i] === ">" || words[i] === ">>") i++;
+    // a variable of the environment, before the command's name
+    else if (commands.at(-1)?.length === 0 && /^[A-Z_]+=/.test(words[i])) continue;
     else commands.at(-1)?.push(words[i]);
   }
   return commands;

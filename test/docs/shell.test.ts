@@ -2,7 +2,7 @@
 // two is enough for, on data of a few images; scripts of pnpm exist; jq runs. Nothing is left out without a reason, which
 // stands in a table here.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildProgram } from "@guidance/cli";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
@@ -21,11 +21,12 @@ const { packageManager, scripts } = JSON.parse(readFileSync(join(root, "package.
 
 /** Lines of `guidance` that are parsed and not run, and why. */
 const onlyParsed: readonly (readonly [line: RegExp, reason: string])[] = [
-  [/^(doctor|tune|profile|bench)/, "measures a WebGPU device; test/cli runs it"],
+  [/^(doctor|tune|profile|bench)/, "measures a WebGPU device, which takes a while"],
   [/ --data |^fetch /, "needs photographs or the network; test/cli has some"],
   [/^ui$|^ui [^-]|^train.* --ui/, "serves a page until it is stopped; test/ui looks at it"],
+  [/ --(mlflow|wandb) /, "records in a server; the loggers' own tests have some"],
   [/ --resume /, "needs a run that was stopped; test/cli/kill.test.ts stops one"],
-  [/ --plugin examples\//, "test/examples runs it"],
+  [/ --plugin examples\//, "is run by test/examples"],
   [/ --wandb /, "needs a key and the network; test/cli and guidance/src/log have a server of theirs"],
   [/^predict /, "needs an image file; test/cli/predict.test.ts has some"],
   [/resnet18\.pth/, "needs torchvision's weights; test/weights.test.ts has some like them"],
@@ -42,6 +43,8 @@ const small: Readonly<Record<string, readonly string[]>> = {
   eval: ["--device", "cpu"],
   export: ["--force"],
   import: ["--force"],
+  report: ["--force"],
+  plot: ["--force"],
   compare: "--device cpu --samples 12 --batch 12 --force".split(" "),
 };
 
@@ -69,6 +72,7 @@ beforeAll(async () => {
   }
   silence();
   await execute(["train", "--folder", RUN, ...tiny]);
+  for (const other of ["runs/first", "runs/second"]) cpSync(RUN, other, { recursive: true });
   vi.restoreAllMocks();
 });
 afterAll(() => {
@@ -151,9 +155,12 @@ describe.each(lines.map((line) => [line.place, line.text, line.commands] as cons
     test("runs", async () => {
       const [command, ...rest] = args;
       const all = [command, ...rest, ...(rest.includes("--help") ? [] : (small[command] ?? []))];
+      // a new run's folder must not be there yet
+      if (rest.includes("--folder")) rmSync(rest[rest.indexOf("--folder") + 1], { recursive: true, force: true });
       if (rest.includes("--plugin")) {
         // a plugin is imported by Node, which a test runner's own modules are not
-        expect(await guidance(all, { cwd: folder })).toMatchObject({ status: 0 });
+        const { status, output } = await guidance(all, { cwd: folder });
+        expect(status, output).toBe(0);
         return;
       }
       await execute(all);

@@ -27,8 +27,11 @@ export interface LogStart {
 export interface Logger {
   /** Paired layers, in the order of the similarities of each step; told before the first of them. */
   layers?(pairs: readonly PairNames[]): void;
+  /** After each step. */
   step?(event: StepEvent): void;
+  /** After each validation. */
   validation?(event: ValidationEvent): void;
+  /** After each inspection. */
   inspection?(event: InspectionEvent): void;
   /** A checkpoint is about to be written. */
   saving?(): void;

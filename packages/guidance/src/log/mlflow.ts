@@ -10,6 +10,7 @@ import type { LogStart, OpenLogger } from "./logger.ts";
 import { scalarLogger } from "./scalars.ts";
 import { type Remote, Upload, type UploadLimits } from "./upload.ts";
 
+/** A server of MLflow, and the experiment there. */
 export interface MlflowOptions {
   /** Of the tracking server, e.g. `http://localhost:5000`; without user and password. */
   readonly url: string;

@@ -11,6 +11,7 @@ import type { LogStart, OpenLogger } from "./logger.ts";
 import { scalarLogger } from "./scalars.ts";
 import { type Remote, Upload, type UploadLimits } from "./upload.ts";
 
+/** A server of Weights & Biases, and the project there. */
 export interface WandbOptions {
   /** Of the API, `https://api.wandb.ai` unless the server is one's own. */
   readonly url: string;
