@@ -235,13 +235,13 @@ const cases: [file: string, text: string, args: string, line: RegExp][] = [
 
 let lines: string[];
 beforeAll(async () => {
-  const withoutData = tiny.slice(4).join(" ");
+  const sizes = tiny.indexOf("--batch");
   const commands = cases.map(([file, text, args]) => {
     const path = join(cwd, file);
     if (file === "folder") mkdirSync(path);
     else if (file !== "absent.ts") writeFileSync(path, /register/.test(text) ? imports + text : text);
-    const data = /--data/.test(args) ? "" : "--dataset synthetic";
-    const given = `--device cpu ${data} ${withoutData} ${args}`.split(" ").filter(Boolean);
+    const data = /--data/.test(args) ? [] : tiny.slice(2, sizes);
+    const given = ["--device", "cpu", ...data, ...tiny.slice(sizes), ...args.split(" ").filter(Boolean)];
     // `plan` has all options of `train` but those of data that are not used
     return ["plan", "--plugin", path, ...given];
   });

@@ -32,4 +32,7 @@ test("finds the largest batch of a line with steps in few plans", async () => {
 test("batches for which no plan can be made do not fit", async () => {
   const found = await largestBatch(10_000, 2, async (batch) => (batch > 100 ? Number.POSITIVE_INFINITY : 50 + batch));
   expect(found).toEqual({ batch: 100, peak: 150 });
+  // far from the smallest batch, where the line says nothing of what cannot be planned
+  const far = await largestBatch(100_000, 2, async (batch) => (batch > 2674 ? Number.POSITIVE_INFINITY : 50 + batch));
+  expect(far).toEqual({ batch: 2674, peak: 2724 });
 });

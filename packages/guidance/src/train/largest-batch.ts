@@ -27,7 +27,8 @@ export async function largestBatch(
     const guess = Math.floor(fits.batch + (budget - fits.peak) / slope);
     const most = fails ? fails.batch - 1 : 8 * fits.batch;
     // a line that bends is left to halving
-    const middle = fails && plans % 2 === 0 ? Math.floor((fits.batch + fails.batch) / 2) : guess;
+    const middle =
+      fails && (plans % 2 === 0 || fails.peak === Infinity) ? Math.floor((fits.batch + fails.batch) / 2) : guess;
     next = Math.min(most, Math.max(fits.batch + 1, middle));
   }
   return fits;
