@@ -259,8 +259,9 @@ export function givenConfigFlags(command: Command): string[] {
 export function buildConfig(
   command: Command,
   { preset, config: file, set }: Pick<SetupOptions, "preset" | "config" | "set">,
+  base: TrainConfig = presets[preset],
 ): TrainConfig {
-  const config = structuredClone(presets[preset]) as Record<string, unknown>;
+  const config = structuredClone(base) as Record<string, unknown>;
   if (file !== undefined) overlayFields(config, readConfigFile(file), `"${file}"`);
   overlayFields(config, parseAssignments(set), "--set");
   const given = new Set(givenConfigFlags(command));

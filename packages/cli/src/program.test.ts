@@ -136,7 +136,7 @@ test.each([
   [["--resume", "absent", "--steps", "3", "--name", "x"], "--name, --steps cannot be changed"],
   [
     ["--resume", "absent", "--data", "photographs", "--no-baseline", "--quiet"],
-    "resume: --data, --baseline cannot be changed. Expected no options but --checkpoint, --device, --budget, --json, --quiet",
+    "resume: --data, --baseline cannot be changed. Expected no options but --checkpoint, --device, --budget, --mlflow, --wandb, --logger, --ui",
   ],
   [["--checkpoint", "best"], "option --checkpoint: a new run has no checkpoints. Expected it beside --resume only."],
   [["--schedule", "cosine", "--decay-every", "3"], "option --decay-every: it has no effect on --schedule cosine."],
@@ -163,6 +163,7 @@ test.each([
   [["deep-fcn", "resnet18", "--estimator", "batches"], "Expected one of full, minibatch."],
   [["deep-fcn", "resnet18", "--samples", "1"], "Expected a whole number from 2 on."],
   [["deep-fcn", "resnet18", "--layers", "1"], "option --layers: it is 1. Expected a whole number from 2 to 1000."],
+  [["deep-fcn", "resnet18", "--batch", "8"], /no effect on --estimator full.*add --estimator minibatch/],
 ])("compare %j is refused", async (args, message) => {
   expect(await refusal("compare", ...args)).toMatch(message);
 });

@@ -7,9 +7,11 @@ import {
   estimators,
   loadConfigData,
   measureOf,
+  presets,
   type SourceSplits,
   type TrainConfig,
 } from "@guidance/guidance";
+import { ValueError } from "@guidance/tensor";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
 import { addExamples } from "../examples.ts";
@@ -107,8 +109,15 @@ async function compare(specs: readonly [string, string], options: Options, comma
   await importPlugins(options.plugin);
   measureOf(similarity, estimator);
   if (out !== undefined) await checkFiles(out, options.force);
+  if (estimator === "full" && givenConfigFlags(command).includes("--batch")) {
+    throw new ValueError({
+      what: "option --batch",
+      facts: "it has no effect on --estimator full, which takes all samples at once",
+      hint: "Leave it out, choose --samples, or add --estimator minibatch",
+    });
+  }
   const compared = [await parseCompared(specs[0]), await parseCompared(specs[1])] as const;
-  const config = withDataOfRun(buildConfig(command, options), compared, command);
+  const config = buildConfig(command, options, withDataOfRun(presets[options.preset], compared, command));
   for (const each of compared) if (each.kind === "run") await importPlugins(each.run.plugins);
 
   const output = new Output(options);
@@ -165,7 +174,7 @@ async function compare(specs: readonly [string, string], options: Options, comma
   }
 }
 
-/** Images are those of the first run, unless others are named. */
+/** Images are those of the first run, unless a data set is named; assignments and options go over it. */
 function withDataOfRun(config: TrainConfig, compared: readonly Compared[], command: Command): TrainConfig {
   const named = ["dataset", "data", "config"].some((name) => command.getOptionValueSource(name) === "cli");
   const run = compared.find((each) => each.kind === "run")?.run;

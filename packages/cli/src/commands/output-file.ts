@@ -1,8 +1,18 @@
-import { access } from "node:fs/promises";
+import { access, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import { RunError } from "@guidance/guidance";
 
-/** Throws RunError where there is something at `path` that may not be replaced. */
+/** Throws RunError where `path` has no folder, or there is something there that may not be replaced. */
 export async function checkOutput(what: string, path: string, force = false): Promise<void> {
+  const folder = await stat(dirname(path)).catch(() => undefined);
+  if (!folder?.isDirectory()) {
+    throw new RunError({
+      what,
+      facts: `there is no folder "${dirname(path)}"`,
+      expected: "a file in a folder that is there",
+      hint: "Make the folder first, or choose another name with --out",
+    });
+  }
   const exists = await access(path).then(
     () => true,
     () => false,

@@ -6,18 +6,19 @@ import { addExamples } from "../examples.ts";
 import { FIGURES, type FigureName, runFigure } from "../figures/run-figures.ts";
 import { stackSvg } from "../figures/stack.ts";
 import { oneOf } from "../options.ts";
+import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
 import { checkOutput } from "./output-file.ts";
 import { svgToPng } from "./png.ts";
 import { readRuns } from "./recorded.ts";
 
-interface Options {
+interface Options extends OutputOptions {
   readonly figure: FigureName;
   readonly out: string;
   readonly force?: boolean;
 }
 
 function pictureFile(path: string): string {
-  if ([".svg", ".png"].includes(extname(path))) return path;
+  if ([".svg", ".png"].includes(extname(path).toLowerCase())) return path;
   throw new InvalidArgumentError("Expected a name that ends in .svg or .png.");
 }
 
@@ -30,8 +31,8 @@ export function addPlot(program: Command): void {
     .addOption(
       new Option("--out <file>", "the file to write, .svg or .png").argParser(pictureFile).makeOptionMandatory(),
     )
-    .option("--force", "replace a file that is there")
-    .option("--debug", "show stacks of errors");
+    .option("--force", "replace a file that is there");
+  addOutputOptions(command, "print the name of the file as JSON");
   addExamples(command, [
     ["runs/20260131-120000-mnist --figure loss --out loss.png", ""],
     ["runs/first runs/second --figure accuracy --out accuracy.svg", "two runs in one picture"],
@@ -40,7 +41,7 @@ export function addPlot(program: Command): void {
   command.action(plot);
 }
 
-async function plot(folders: readonly string[], { figure, out, force }: Options): Promise<void> {
+async function plot(folders: readonly string[], { figure, out, force, ...options }: Options): Promise<void> {
   await checkOutput("plot", out, force);
   const svgs = runFigure(figure, await readRuns(folders));
   if (svgs.length === 0) {
@@ -51,8 +52,8 @@ async function plot(folders: readonly string[], { figure, out, force }: Options)
     });
   }
   const svg = stackSvg(svgs);
-  await writeFileAtomic(out, extname(out) === ".png" ? await svgToPng(svg) : svg);
-  console.log(`${figure} is in ${out}`);
+  await writeFileAtomic(out, extname(out).toLowerCase() === ".png" ? await svgToPng(svg) : svg);
+  new Output(options).result(`${figure} is in ${out}`, { figure, file: out, runs: folders });
 }
 
 const NEEDS: { readonly [Name in FigureName]?: string } = {

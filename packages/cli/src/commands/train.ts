@@ -171,6 +171,7 @@ function withInspections(config: TrainConfig, { ui }: TrainOptions, command: Com
   const isGiven = command.getOptionValueSource("inspectEvery") === "cli";
   return ui && !isGiven && config.inspectEvery === null ? { ...config, inspectEvery: 100 } : config;
 }
+
 /** What a resumed run takes; all else is its configuration. */
 const RESUMING = [
   ...["resume", "checkpoint", "device", "budget", "mlflow", "wandb", "logger", "ui", "port", "host"],
@@ -220,7 +221,7 @@ function showRun(folder: string, { out, folder: chosen, resume, host, port }: Tr
   const args = [shown, "--host", host, ...(port === undefined ? [] : ["--port", String(port)])];
   return launchUi(args, (news) => {
     if ("url" in news) screen.line(`dashboard ${news.url}#${encodeURIComponent(basename(folder))}`);
-    else screen.line(`no dashboard, training goes on: ${news.error}`);
+    else screen.warning(`no dashboard, training goes on: ${news.error}`);
   });
 }
 

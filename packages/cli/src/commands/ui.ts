@@ -3,7 +3,7 @@ import { constants, setPriority } from "node:os";
 import { type Command, InvalidArgumentError } from "commander";
 import { describeError } from "../errors.ts";
 import { addExamples } from "../examples.ts";
-import type { UiNews } from "../ui/launch.ts";
+import { OF_TRAINING, type UiNews } from "../ui/launch.ts";
 import { DEFAULT_HOST, DEFAULT_PORT, serveUi } from "../ui/server/server.ts";
 
 export interface UiCommandOptions {
@@ -17,6 +17,12 @@ function parsePort(text: string): number {
   throw new InvalidArgumentError("Expected a port from 0 to 65535; 0 takes any that is free.");
 }
 
+/** An empty address would be every one that the machine has. */
+function parseHost(text: string): string {
+  if (text.trim() !== "") return text.trim();
+  throw new InvalidArgumentError("Expected an address, such as 127.0.0.1.");
+}
+
 /** Adds `--port` and `--host`. */
 export function addUiOptions(command: Command): Command {
   return command
@@ -24,6 +30,7 @@ export function addUiOptions(command: Command): Command {
     .option(
       "--host <address>",
       "address it listens on; 0.0.0.0 shows it to the network, without a password",
+      parseHost,
       DEFAULT_HOST,
     );
 }
@@ -43,7 +50,7 @@ export function addUi(program: Command): void {
 }
 
 async function ui(folder: string, options: UiCommandOptions): Promise<void> {
-  if (process.send) return serveTraining(folder, options);
+  if (process.env[OF_TRAINING] !== undefined) return serveTraining(folder, options);
   const served = await serveUi(folder, options);
   console.log(`dashboard ${served.url}`);
   console.log("Ctrl-C ends it");

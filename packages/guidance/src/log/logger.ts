@@ -96,9 +96,15 @@ class Guarded {
   }
 
   async close(): Promise<void> {
-    const closing = this.tell("close", []);
+    const logger = this.#logger;
+    // whatever becomes of it, it is closed once
     this.#logger = undefined;
-    if (!(closing instanceof Promise)) return;
+    let closing: Promise<void>;
+    try {
+      closing = Promise.resolve(logger?.close?.()).catch((error: unknown) => this.#fail(error));
+    } catch (error) {
+      return this.#fail(error);
+    }
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(() => {

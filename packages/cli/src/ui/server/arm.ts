@@ -20,7 +20,7 @@ const RECENT = 0.05;
 
 type Fields = Readonly<Record<string, unknown>>;
 
-const isFields = (value: unknown): value is Fields =>
+export const isFields = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 const listOf = (value: unknown): readonly Fields[] => (Array.isArray(value) ? value.filter(isFields) : []);
 /** Numbers that JSON has no form for are texts in the record. */
@@ -109,12 +109,13 @@ export class ArmRecord {
 
   #addStep(step: number, record: Fields, version: number): void {
     const seconds = number(record.seconds) + number(record.dataSeconds);
+    const isTimed = Number.isFinite(seconds);
     // the first step of a process compiles shaders and says nothing about the others
     const isFirst = this.#last === undefined;
     const rate = number(record.learningRate);
     this.#last = { step, total: number(record.totalSteps), epoch: number(record.epoch), rate };
     this.#imagesPerSecond = this.#batchSize / seconds;
-    if (!isFirst) {
+    if (!isFirst && isTimed) {
       this.#secondsPerStep =
         this.#secondsPerStep === undefined ? seconds : this.#secondsPerStep + RECENT * (seconds - this.#secondsPerStep);
     }

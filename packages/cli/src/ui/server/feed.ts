@@ -92,7 +92,8 @@ export class Feed {
   }
 
   #turn(): Promise<boolean> {
-    this.#looking = this.#looking.then(() => this.#look());
+    // what one look cannot read, the next may
+    this.#looking = this.#looking.then(() => this.#look()).catch(() => false);
     return this.#looking;
   }
 

@@ -3,7 +3,7 @@ import { readFile, realpath, stat } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { ARMS } from "@guidance/guidance";
 import type { ArmUpdate, RunDetail, RunState } from "../protocol.ts";
-import { ArmRecord } from "./arm.ts";
+import { ArmRecord, isFields } from "./arm.ts";
 
 /** A run without summary counts as stopped after so many seconds, or steps, without news: validation takes a while, too. */
 const [QUIET_SECONDS, QUIET_STEPS] = [60, 10];
@@ -47,7 +47,7 @@ export class RunRecord {
     const { id } = this;
     const detail: RunDetail = {
       id,
-      dataset: String(this.#config?.dataset ?? "?"),
+      dataset: typeof this.#config?.dataset === "string" ? this.#config.dataset : "?",
       state: await this.#state(),
       test: testScores(this.#summary),
       config: flatten(this.#config ?? {}),
@@ -139,7 +139,7 @@ export class RunRecord {
 }
 
 function testScores(summary: Fields | undefined): Record<string, number> {
-  const arms = Array.isArray(summary?.arms) ? (summary.arms as readonly Fields[]) : [];
+  const arms = Array.isArray(summary?.arms) ? summary.arms.filter(isFields) : [];
   return Object.fromEntries(
     arms.flatMap(({ arm, test }) => {
       const top1 = Number((test as Fields | undefined)?.top1);

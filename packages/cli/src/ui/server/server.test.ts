@@ -242,3 +242,22 @@ describe("one clear line", () => {
     await expect(serveUi(file, { host: "127.0.0.1", port: 0 })).rejects.toThrow(`ui: "${file}" is no folder. Expected`);
   });
 });
+
+test("a run whose files have other shapes than ours is shown as far as it goes, and takes no other with it", async () => {
+  const odd = join(root, "odd");
+  makeRun(odd, [step(1), '{"kind":"step","step":2}\n', step(3)]);
+  writeFileSync(join(odd, "config.json"), '{"dataset":{"toString":1},"guide":[],"batchSize":"x"}');
+  writeFileSync(join(odd, "summary.json"), '{"arms":[null,1,{"arm":{"toString":1},"test":null}]}');
+  const stream = listen("run=odd&run=one");
+  try {
+    const seen: Update[] = [];
+    while (!seen.some(({ details = [] }) => details.some(({ id }) => id === "odd")))
+      seen.push((await stream.next()).update);
+    const [detail] = seen.flatMap(({ details = [] }) => details.filter(({ id }) => id === "odd"));
+    expect(detail).toMatchObject({ dataset: "?", state: "finished" });
+    expect(seen.flatMap(({ runs = [] }) => runs.map(({ id }) => id))).toContain("one");
+  } finally {
+    stream.close();
+    rmSync(odd, { recursive: true });
+  }
+});
