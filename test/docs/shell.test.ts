@@ -23,6 +23,7 @@ const { packageManager, scripts } = JSON.parse(readFileSync(join(root, "package.
 const onlyParsed: readonly (readonly [line: RegExp, reason: string])[] = [
   [/^(doctor|tune|profile|bench)/, "measures a WebGPU device, which takes a while"],
   [/ --data |^fetch /, "needs photographs or the network; test/cli has some"],
+  [/ --data-folder /, "needs the files of a data set; guidance/src/data has tests with some"],
   [/^ui$|^ui [^-]|^train.* --ui/, "serves a page until it is stopped; test/ui looks at it"],
   [/ --(mlflow|wandb) /, "records in a server; the loggers' own tests have some"],
   [/ --resume /, "needs a run that was stopped; test/cli/kill.test.ts stops one"],
