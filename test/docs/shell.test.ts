@@ -46,7 +46,8 @@ const small: Readonly<Record<string, readonly string[]>> = {
   import: ["--force"],
   report: ["--force"],
   plot: ["--force"],
-  compare: "--device cpu --samples 12 --batch 12 --force".split(" "),
+  compare: "--device cpu --samples 12 --force".split(" "),
+  "compare --estimator minibatch": "--batch 6".split(" "),
 };
 
 /** Lines of other programs. */
@@ -155,7 +156,12 @@ describe.each(lines.map((line) => [line.place, line.text, line.commands] as cons
     }
     test("runs", async () => {
       const [command, ...rest] = args;
-      const all = [command, ...rest, ...(rest.includes("--help") ? [] : (small[command] ?? []))];
+      const all = [
+        command,
+        ...rest,
+        ...(rest.includes("--help") ? [] : (small[command] ?? [])),
+        ...(rest.includes("minibatch") ? small["compare --estimator minibatch"] : []),
+      ];
       // a new run's folder must not be there yet
       if (rest.includes("--folder")) rmSync(rest[rest.indexOf("--folder") + 1], { recursive: true, force: true });
       if (rest.includes("--plugin")) {
