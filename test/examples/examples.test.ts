@@ -56,7 +56,7 @@ describe.concurrent("plugins", () => {
   test("a similarity compares", async () => {
     const own = ["--plugin", plugin("custom-similarity/similarity.ts"), "--similarity", "cosine-alignment"];
     const sizes = "--device cpu --dataset synthetic --synthetic-height 8 --synthetic-width 8 --layers 4 --width 6";
-    const args = `compare deep-fcn deep-fcn ${sizes} --samples 16 --batch 16 --first-width 6`.split(" ");
+    const args = `compare deep-fcn deep-fcn ${sizes} --samples 16 --first-width 6`.split(" ");
     const { stdout, status, output } = await guidance([...args, ...own], { cwd: fresh() });
     expect(status, output).toBe(0);
     expect(stdout).toContain("cosine-alignment");
