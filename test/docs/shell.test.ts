@@ -28,7 +28,6 @@ const onlyParsed: readonly (readonly [line: RegExp, reason: string])[] = [
   [/ --(mlflow|wandb) /, "records in a server; the loggers' own tests have some"],
   [/ --resume /, "needs a run that was stopped; test/cli/kill.test.ts stops one"],
   [/ --plugin examples\//, "is run by test/examples"],
-  [/ --wandb /, "needs a key and the network; test/cli and guidance/src/log have a server of theirs"],
   [/^predict /, "needs an image file; test/cli/predict.test.ts has some"],
   [/resnet18\.pth/, "needs torchvision's weights; test/weights.test.ts has some like them"],
 ];
@@ -172,6 +171,8 @@ describe.each(lines.map((line) => [line.place, line.text, line.commands] as cons
       }
       await execute(all);
       expect(printed.stdout).not.toBe("");
+      const [, next] = commands;
+      if (next?.[0] === "jq") await runJq(next, text.slice(text.indexOf("jq ")), printed.stdout);
     });
   },
 );

@@ -16,7 +16,7 @@ import { addExamples } from "../examples.ts";
 import { oneOf } from "../options.ts";
 import { addOutputOptions, type OutputOptions } from "../report/output.ts";
 import { parseCheckpoint } from "./eval.ts";
-import { checkOutput, tellWritten } from "./import.ts";
+import { checkWeightsOutput, tellWritten } from "./import.ts";
 import { readRun } from "./run.ts";
 
 const arms = ["guided", "unguided", "guide"] as const;
@@ -128,6 +128,6 @@ async function exportFile(path: string, out: string, options: ExportOptions): Pr
 
 /** Only once the input is known to be one: a wrong input is not to be told as an output that is there. */
 async function write(out: string, source: WeightsSource, options: ExportOptions): Promise<void> {
-  await checkOutput(out, options.force);
+  await checkWeightsOutput(out, options.force);
   tellWritten(out, await saveWeights(out, source), options);
 }

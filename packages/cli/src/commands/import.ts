@@ -1,10 +1,10 @@
 /** `guidance import`: weights of any known file as safetensors. */
-import { access } from "node:fs/promises";
 import { checkWeightsPath, openWeights, type SavedWeights, saveWeights, WeightsError } from "@guidance/guidance";
 import { formatBytes } from "@guidance/tensor";
 import type { Command } from "commander";
 import { addExamples } from "../examples.ts";
 import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
+import { checkOutput } from "./output-file.ts";
 
 export function addImport(program: Command): void {
   const command = program
@@ -34,28 +34,17 @@ async function importWeights(path: string, out: string, options: ImportOptions):
   // the input first: a wrong one is not to be told as an output that is there
   const file = await openWeights(path);
   try {
-    await checkOutput(out, options.force);
+    await checkWeightsOutput(out, options.force);
     tellWritten(out, await saveWeights(out, file), options);
   } finally {
     await file.close();
   }
 }
 
-/** Throws WeightsError where `out` has no known extension, or is there already and may not be replaced. */
-export async function checkOutput(out: string, force = false): Promise<void> {
+/** Throws WeightsError where `out` has no known extension, RunError where it may not be written. */
+export async function checkWeightsOutput(out: string, force?: boolean): Promise<void> {
   checkWeightsPath(out);
-  if (force) return;
-  const exists = await access(out).then(
-    () => true,
-    () => false,
-  );
-  if (!exists) return;
-  throw new WeightsError({
-    what: "output",
-    facts: `there is a file "${out}" already`,
-    expected: "a new file",
-    hint: "Choose another name, or replace it with --force",
-  });
+  await checkOutput("output", out, force);
 }
 
 /** The one line that says what was written. */

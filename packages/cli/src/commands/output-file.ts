@@ -10,7 +10,7 @@ export async function checkOutput(what: string, path: string, force = false): Pr
       what,
       facts: `there is no folder "${dirname(path)}"`,
       expected: "a file in a folder that is there",
-      hint: "Make the folder first, or choose another name with --out",
+      hint: "Make the folder first, or choose another name",
     });
   }
   const exists = await access(path).then(
@@ -22,6 +22,6 @@ export async function checkOutput(what: string, path: string, force = false): Pr
     what,
     facts: `there is a file "${path}" already`,
     expected: "a name that is free",
-    hint: "Choose another one with --out, or replace it with --force",
+    hint: "Choose another name, or replace it with --force",
   });
 }

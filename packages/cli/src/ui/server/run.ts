@@ -1,7 +1,7 @@
 /** A run as its folder tells it: what it is, whether it goes on, and, once somebody looks at it, its curves. */
 import { readFile, realpath, stat } from "node:fs/promises";
 import { join, sep } from "node:path";
-import { ARMS } from "@guidance/guidance";
+import { ARMS, flatten, type JsonObject, type JsonValue } from "@guidance/guidance";
 import type { ArmUpdate, RunDetail, RunState } from "../protocol.ts";
 import { ArmRecord, isFields } from "./arm.ts";
 
@@ -50,7 +50,7 @@ export class RunRecord {
       dataset: typeof this.#config?.dataset === "string" ? this.#config.dataset : "?",
       state: await this.#state(),
       test: testScores(this.#summary),
-      config: flatten(this.#config ?? {}),
+      config: settings(this.#config ?? {}),
       adapter: this.#adapter,
       problems: [...(this.#config ? [] : ["config.json cannot be read"]), ...this.#problems],
     };
@@ -148,15 +148,9 @@ function testScores(summary: Fields | undefined): Record<string, number> {
   );
 }
 
-/** Fields by their dotted names, as text; without the seal, which is of the file. */
-function flatten(fields: Fields, prefix = ""): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(fields).flatMap(([name, value]) => {
-      const path = prefix + name;
-      if (path === "guidance") return [];
-      return typeof value === "object" && value !== null && !Array.isArray(value)
-        ? Object.entries(flatten(value as Fields, `${path}.`))
-        : [[path, String(value)]];
-    }),
-  );
+/** Settings by their dotted names, as text; without the seal, which is of the file. */
+function settings(config: Fields): Record<string, string> {
+  const { guidance: _seal, ...rest } = config;
+  const text = (value: JsonValue) => (typeof value === "string" ? value : JSON.stringify(value));
+  return Object.fromEntries(flatten(rest as JsonObject).map(([path, value]) => [path, text(value)]));
 }

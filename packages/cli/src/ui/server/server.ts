@@ -93,8 +93,8 @@ function refuse(response: ServerResponse, status: number, text: string, more: Re
 
 function answer(request: IncomingMessage, response: ServerResponse, { assets, feed, host }: Answering): void {
   const { method, url = "" } = request;
-  if (method !== "GET" && method !== "HEAD") {
-    refuse(response, 405, "only GET is answered", { allow: "GET, HEAD", connection: "close" });
+  if (method !== "GET") {
+    refuse(response, 405, "only GET is answered", { allow: "GET", connection: "close" });
     return;
   }
   if (!isOurs(request, host)) {
@@ -111,8 +111,7 @@ function answer(request: IncomingMessage, response: ServerResponse, { assets, fe
   else if (feed.size >= MOST_PAGES) refuse(response, 503, "too many pages are open");
   else {
     response.writeHead(200, { ...headers, "content-type": "text/event-stream; charset=utf-8" });
-    if (method === "HEAD") response.end();
-    else stream(request, response, new URLSearchParams(query), feed);
+    stream(request, response, new URLSearchParams(query), feed);
   }
 }
 
