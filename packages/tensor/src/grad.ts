@@ -4,8 +4,9 @@
  */
 import { formatShape, GradientError } from "./errors.ts";
 import { withLayer, withoutSites } from "./scope.ts";
-import { constant, type Operand, type Tensor } from "./tensor.ts";
+import type { Operand, Tensor } from "./tensor.ts";
 import { currentTrace } from "./trace.ts";
+import { constant } from "./values.ts";
 import { Variable } from "./variable.ts";
 
 /** Tensors from which some target can be reached, inputs first. */

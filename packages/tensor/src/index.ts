@@ -41,6 +41,7 @@ export {
 } from "./safetensors-header.ts";
 export * from "./shape.ts";
 export { compile, f32, HostValue, type InputSpec, type InputValue, i32, type Step, u8, u32 } from "./step.ts";
-export { type Axes, constant, iota, Operand, Tensor, type TensorLike, tensor, where } from "./tensor.ts";
+export { type Axes, Operand, Tensor, type TensorLike } from "./tensor.ts";
 export { afterScalars, currentTrace, hostScalar, Trace } from "./trace.ts";
+export { constant, iota, tensor, where } from "./values.ts";
 export { type InitialValue, Variable, type VariableOptions } from "./variable.ts";

@@ -5,7 +5,8 @@ import { cpuBackend } from "./backend/cpu.ts";
 import type { HostValue } from "./host-value.ts";
 import * as nn from "./nn/index.ts";
 import { compile, f32, i32 } from "./step.ts";
-import { constant, type Tensor, tensor } from "./tensor.ts";
+import type { Tensor } from "./tensor.ts";
+import { constant, tensor } from "./values.ts";
 import { Variable } from "./variable.ts";
 
 const backend = cpuBackend({ precision: "float64", poison: true });

@@ -14,8 +14,9 @@ import type { InputAttrs } from "./ops/leaf.ts";
 import { Runner } from "./runner.ts";
 import { layerOf, withLayer } from "./scope.ts";
 import type { Inputs, InputValue } from "./step-inputs.ts";
-import { create, Operand, type Tensor, where } from "./tensor.ts";
+import { create, Operand, type Tensor } from "./tensor.ts";
 import { runTrace, type Trace } from "./trace.ts";
+import { where } from "./values.ts";
 
 export { HostValue } from "./host-value.ts";
 export { f32, type InputSpec, type InputValue, i32, u8, u32 } from "./step-inputs.ts";

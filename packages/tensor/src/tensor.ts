@@ -4,8 +4,8 @@
  */
 import type { Backend } from "./backend/backend.ts";
 import type { ReductionName } from "./compile/kernel.ts";
-import type { DType, TensorType, TypedArray } from "./dtype.ts";
-import { formatShape, GuidanceError, ShapeError, ValueError } from "./errors.ts";
+import type { DType, TensorType } from "./dtype.ts";
+import { formatShape, GuidanceError, ShapeError } from "./errors.ts";
 import { evaluate } from "./evaluate.ts";
 import { requireValues } from "./host-array.ts";
 import type { HostValue } from "./host-value.ts";
@@ -13,11 +13,12 @@ import { FLOATS, requireDTypes } from "./ops/accept.ts";
 import type { ConvAttrs, ConvInputGradAttrs, ConvWeightGradAttrs } from "./ops/conv2d.ts";
 import type { OpDefinition } from "./ops/define.ts";
 import type { ElementwiseName } from "./ops/elementwise.ts";
-import { coreOps, elementwiseOps, leaves, movements, reduce } from "./ops/index.ts";
+import { coreOps, elementwiseOps, movements, reduce } from "./ops/index.ts";
 import type { PoolAttrs, PoolScatterAttrs } from "./ops/pool.ts";
 import { captureSite, currentLayer, describeSite } from "./scope.ts";
 import { broadcastShapes, elementCount, normalizeAxes, sameShape } from "./shape.ts";
 import { currentTrace, type Trace } from "./trace.ts";
+import { constant } from "./values.ts";
 
 /** Whatever stands for a value: a Tensor, a Variable, or a number (a constant for ever). */
 export type TensorLike = Operand | number;
@@ -40,97 +41,128 @@ export abstract class Operand {
   }
 
   // -- elementwise, with NumPy broadcasting ----------------------------------------------------------
-  /** this + other. */ add(other: TensorLike): Tensor {
+  /** this + other. */
+  add(other: TensorLike): Tensor {
     return elementwise("add", this, other);
   }
-  /** this - other. */ sub(other: TensorLike): Tensor {
+  /** this - other. */
+  sub(other: TensorLike): Tensor {
     return elementwise("sub", this, other);
   }
-  /** this * other. */ mul(other: TensorLike): Tensor {
+  /** this * other. */
+  mul(other: TensorLike): Tensor {
     return elementwise("mul", this, other);
   }
-  /** this / other, both f32. */ div(other: TensorLike): Tensor {
+  /** this / other, both f32. */
+  div(other: TensorLike): Tensor {
     return elementwise("div", this, other);
   }
-  /** this to the power of other. */ pow(other: TensorLike): Tensor {
+  /** this to the power of other. */
+  pow(other: TensorLike): Tensor {
     return elementwise("pow", this, other);
   }
-  /** The greater of both. */ maximum(other: TensorLike): Tensor {
+  /** The greater of both. */
+  maximum(other: TensorLike): Tensor {
     return elementwise("maximum", this, other);
   }
-  /** The lesser of both. */ minimum(other: TensorLike): Tensor {
+  /** The lesser of both. */
+  minimum(other: TensorLike): Tensor {
     return elementwise("minimum", this, other);
   }
-  /** bool: this = other. */ equal(other: TensorLike): Tensor {
+  /** bool: this = other. */
+  equal(other: TensorLike): Tensor {
     return elementwise("equal", this, other);
   }
-  /** bool: this < other. */ less(other: TensorLike): Tensor {
+  /** bool: this < other. */
+  less(other: TensorLike): Tensor {
     return elementwise("less", this, other);
   }
-  /** bool: this <= other. */ lessEqual(other: TensorLike): Tensor {
+  /** bool: this <= other. */
+  lessEqual(other: TensorLike): Tensor {
     return elementwise("lessEqual", this, other);
   }
-  /** bool: this > other. */ greater(other: TensorLike): Tensor {
+  /** bool: this > other. */
+  greater(other: TensorLike): Tensor {
     return elementwise("less", like(other, this, "greater"), this);
   }
-  /** bool: this >= other. */ greaterEqual(other: TensorLike): Tensor {
+  /** bool: this >= other. */
+  greaterEqual(other: TensorLike): Tensor {
     return elementwise("lessEqual", like(other, this, "greaterEqual"), this);
   }
-  /** bool: both. */ and(other: TensorLike): Tensor {
+  /** bool: both. */
+  and(other: TensorLike): Tensor {
     return elementwise("and", this, other);
   }
-  /** bool: at least one. */ or(other: TensorLike): Tensor {
+  /** bool: at least one. */
+  or(other: TensorLike): Tensor {
     return elementwise("or", this, other);
   }
-  /** bool: the opposite. */ not(): Tensor {
+  /** bool: the opposite. */
+  not(): Tensor {
     return elementwise("not", this);
   }
-  /** -this. */ neg(): Tensor {
+  /** -this. */
+  neg(): Tensor {
     return elementwise("neg", this);
   }
-  /** Absolute value. */ abs(): Tensor {
+  /** Absolute value. */
+  abs(): Tensor {
     return elementwise("abs", this);
   }
-  /** -1, 0 or 1. */ sign(): Tensor {
+  /** -1, 0 or 1. */
+  sign(): Tensor {
     return elementwise("sign", this);
   }
-  /** The greatest whole number not above. */ floor(): Tensor {
+  /** The greatest whole number not above. */
+  floor(): Tensor {
     return elementwise("floor", this);
   }
-  /** e to the power of this. */ exp(): Tensor {
+  /** e to the power of this. */
+  exp(): Tensor {
     return elementwise("exp", this);
   }
-  /** exp(this) - 1, exact near 0. */ expm1(): Tensor {
+  /** exp(this) - 1, exact near 0. */
+  expm1(): Tensor {
     return elementwise("expm1", this);
   }
-  /** Natural logarithm. */ log(): Tensor {
+  /** Natural logarithm. */
+  log(): Tensor {
     return elementwise("log", this);
   }
-  /** log(1 + this), exact near 0. */ log1p(): Tensor {
+  /** log(1 + this), exact near 0. */
+  log1p(): Tensor {
     return elementwise("log1p", this);
   }
-  /** Square root. */ sqrt(): Tensor {
+  /** Square root. */
+  sqrt(): Tensor {
     return elementwise("sqrt", this);
   }
-  /** 1 / this. */ reciprocal(): Tensor {
+  /** 1 / this. */
+  reciprocal(): Tensor {
     return elementwise("reciprocal", this);
   }
-  /** Sine. */ sin(): Tensor {
+  /** Sine. */
+  sin(): Tensor {
     return elementwise("sin", this);
   }
-  /** Cosine. */ cos(): Tensor {
+  /** Cosine. */
+  cos(): Tensor {
     return elementwise("cos", this);
   }
-  /** Hyperbolic tangent. */ tanh(): Tensor {
+  /** Hyperbolic tangent. */
+  tanh(): Tensor {
     return elementwise("tanh", this);
   }
-  /** 1 / (1 + exp(-this)). */ sigmoid(): Tensor {
+  /** 1 / (1 + exp(-this)). */
+  sigmoid(): Tensor {
     return elementwise("sigmoid", this);
   }
-  /** max(this, 0); its derivative at 0 is 0. */ relu(): Tensor {
+  /** max(this, 0); its derivative at 0 is 0. */
+  relu(): Tensor {
     return elementwise("relu", this);
   }
-  /** Error function. */ erf(): Tensor {
+  /** Error function. */
+  erf(): Tensor {
     return elementwise("erf", this);
   }
   /** True where the value is neither infinite nor NaN. */
@@ -148,13 +180,16 @@ export abstract class Operand {
   }
 
   // -- reductions: reduced axes disappear -------------------------------------------------------------
-  /** Sum over `axes`, all unless given. */ sum(axes?: Axes): Tensor {
+  /** Sum over `axes`, all unless given. */
+  sum(axes?: Axes): Tensor {
     return reduceOver("sum", this, axes);
   }
-  /** Maximum over `axes`, all unless given; equal maxima share the gradient. */ max(axes?: Axes): Tensor {
+  /** Maximum over `axes`, all unless given; equal maxima share the gradient. */
+  max(axes?: Axes): Tensor {
     return reduceOver("max", this, axes);
   }
-  /** Minimum over `axes`, all unless given; equal minima share the gradient. */ min(axes?: Axes): Tensor {
+  /** Minimum over `axes`, all unless given; equal minima share the gradient. */
+  min(axes?: Axes): Tensor {
     return reduceOver("min", this, axes);
   }
   /** Arithmetic mean of f32 values; NaN over no elements. Throws ShapeError for integers, whose mean is none. */
@@ -192,7 +227,8 @@ export abstract class Operand {
       axes: axes ?? this.shape.map((_, axis) => this.rank - 1 - axis),
     });
   }
-  /** Repeats axes of size 1, and adds axes in front, to give `shape`. */ broadcast(shape: readonly number[]): Tensor {
+  /** Repeats axes of size 1, and adds axes in front, to give `shape`. */
+  broadcast(shape: readonly number[]): Tensor {
     return sameShape(shape, this.shape) ? this.asTensor() : create(movements.broadcast, [this.asTensor()], { shape });
   }
   /** Elements start <= index < end on every axis. */
@@ -352,49 +388,4 @@ function reduceOver(op: ReductionName, x: Operand, axes: Axes | undefined): Tens
     });
   }
   return normal.length === 0 ? x.asTensor() : create(reduce, [x.asTensor()], { op, axes: normal });
-}
-
-/** `condition ? a : b`, elementwise. */
-export function where(condition: Operand, a: TensorLike, b: TensorLike): Tensor {
-  const model = typeof a !== "number" ? a : b;
-  return typeof model === "number"
-    ? elementwise("where", condition, constant(a as number), model)
-    : elementwise("where", condition, a, b);
-}
-
-/**
- * A scalar that never changes; `float64` replaces it on a float64 backend (for thresholds tied to precision).
- * Throws ValueError for a number that an integer dtype cannot hold.
- */
-export function constant(
-  value: number,
-  { dtype = "f32" as DType, float64 = undefined as number | undefined } = {},
-): Tensor {
-  requireValues("constant", [value], dtype);
-  return create(leaves.constant, [], float64 === undefined ? { value, dtype } : { value, float64, dtype });
-}
-
-/** Fixed values from the host; throws ValueError where their number does not fit the shape or `dtype` cannot hold one. */
-export function tensor(
-  values: ArrayLike<number>,
-  shape: readonly number[] = [values.length],
-  dtype: "f32" | "i32" | "u32" | "bool" = "f32",
-): Tensor {
-  if (values.length !== elementCount(shape)) {
-    throw new ValueError({
-      what: "tensor",
-      facts: `${values.length} values for shape ${formatShape(shape)}`,
-      expected: `${elementCount(shape)} values`,
-      site: describeSite(captureSite()),
-    });
-  }
-  requireValues("tensor", values, dtype);
-  const data: TypedArray =
-    dtype === "f32" ? Float64Array.from(values) : dtype === "i32" ? Int32Array.from(values) : Uint32Array.from(values);
-  return create(leaves.array, [], { shape, dtype, data });
-}
-
-/** 0, 1, 2... in row-major order. */
-export function iota(shape: readonly number[], dtype: "i32" | "u32" = "i32"): Tensor {
-  return create(leaves.iota, [], { shape, dtype });
 }

@@ -7,8 +7,9 @@ import type { HostValue } from "./host-value.ts";
 import * as nn from "./nn/index.ts";
 import { Adam, SGD } from "./optim/index.ts";
 import { compile, f32 } from "./step.ts";
-import { constant, type Tensor, tensor } from "./tensor.ts";
+import type { Tensor } from "./tensor.ts";
 import { afterScalars, hostScalar } from "./trace.ts";
+import { constant, tensor } from "./values.ts";
 import { Variable } from "./variable.ts";
 
 const backend = cpuBackend({ precision: "float64", poison: true });

@@ -5,7 +5,7 @@ import type { Backend } from "./backend/backend.ts";
 import { cpuBackend } from "./backend/cpu.ts";
 import * as nn from "./nn/index.ts";
 import { compile } from "./step.ts";
-import { tensor } from "./tensor.ts";
+import { tensor } from "./values.ts";
 import { Variable } from "./variable.ts";
 
 describe("eager values", () => {

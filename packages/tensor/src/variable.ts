@@ -11,8 +11,9 @@ import { reportIfDropped } from "./leaks.ts";
 import { leaves } from "./ops/index.ts";
 import { captureSite, describeSite } from "./scope.ts";
 import { sameShape } from "./shape.ts";
-import { constant, create, Operand, type Tensor, type TensorLike } from "./tensor.ts";
+import { create, Operand, type Tensor, type TensorLike } from "./tensor.ts";
 import { currentTrace, requireTrace } from "./trace.ts";
+import { constant } from "./values.ts";
 
 /** A number for all elements, the elements, or a function that makes them when first needed. */
 export type InitialValue = number | ArrayLike<number> | (() => ArrayLike<number>);

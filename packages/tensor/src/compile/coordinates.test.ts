@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { contiguousStrides, elementCount } from "../shape.ts";
-import { type Tensor, tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor.ts";
+import { tensor } from "../values.ts";
 import { axisCoordinates, type Coordinates, inputCoordinates, linearView, reshapeCoordinates } from "./coordinates.ts";
 import type { View } from "./kernel.ts";
 

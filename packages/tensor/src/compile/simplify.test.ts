@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Precision } from "../dtype.ts";
-import { constant, iota, type Tensor, tensor, where } from "../tensor.ts";
+import type { Tensor } from "../tensor.ts";
 import { hostScalar } from "../trace.ts";
+import { constant, iota, tensor, where } from "../values.ts";
 import { Variable } from "../variable.ts";
 import { topological } from "./graph.ts";
 import { simplify } from "./simplify.ts";

@@ -1,5 +1,6 @@
 /** Activations and normalized exponentials, as plain functions of ops. */
-import { constant, iota, type Operand, type Tensor, where } from "../tensor.ts";
+import type { Operand, Tensor } from "../tensor.ts";
+import { constant, iota, where } from "../values.ts";
 
 /** x Phi(x) with the exact erf (torch.nn.functional.gelu, approximate="none"). */
 export function gelu(x: Operand): Tensor {

@@ -8,7 +8,8 @@
  */
 import { withGradient } from "../ops/custom.ts";
 import { withOneSite } from "../scope.ts";
-import { type Operand, type Tensor, where } from "../tensor.ts";
+import type { Operand, Tensor } from "../tensor.ts";
+import { where } from "../values.ts";
 import { centeredGram, type Gram, requireSameSamples, unit } from "./gram.ts";
 
 /** Gradient of CKA wrt the features of `own`: 2 (L/(|K||L|) - CKA K/|K|^2) X; K and L are centered, so it is too. */

@@ -7,7 +7,8 @@
  */
 import { formatShape, ShapeError } from "../errors.ts";
 import { captureSite, currentLayer, describeSite, withOneSite } from "../scope.ts";
-import { constant, iota, type Operand, type Tensor, where } from "../tensor.ts";
+import type { Operand, Tensor } from "../tensor.ts";
+import { constant, iota, where } from "../values.ts";
 
 /**
  * Features have no variance when the centered norm is at most this part of the uncentered one: rounding of

@@ -1,7 +1,8 @@
 /** Functions of layers without state. */
 import { formatShape, ShapeError } from "../errors.ts";
 import { captureSite, currentLayer, describeSite } from "../scope.ts";
-import { type Operand, type Tensor, tensor } from "../tensor.ts";
+import type { Operand, Tensor } from "../tensor.ts";
+import { tensor } from "../values.ts";
 
 /** x [..., in] times weight [out, in] transposed, plus bias [out] (torch.nn.functional.linear). */
 export function linear(x: Operand, weight: Operand, bias?: Operand): Tensor {

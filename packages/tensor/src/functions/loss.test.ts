@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { cpuBackend } from "../backend/cpu.ts";
 import { grad } from "../grad.ts";
-import { tensor } from "../tensor.ts";
+import { tensor } from "../values.ts";
 import { crossEntropy, crossEntropyPerSample, topKCorrect } from "./loss.ts";
 
 const { NaN: nan, POSITIVE_INFINITY: infinity } = Number;

@@ -1,7 +1,8 @@
 /** Losses and scores of classifiers. Letters: N samples, C classes. */
 import { formatShape, ShapeError, ValueError } from "../errors.ts";
 import { captureSite, currentLayer, describeSite } from "../scope.ts";
-import { iota, type Operand, type Tensor, where } from "../tensor.ts";
+import type { Operand, Tensor } from "../tensor.ts";
+import { iota, where } from "../values.ts";
 import { logSoftmax } from "./activation.ts";
 
 function checkLabels(what: string, logits: Operand, labels: Operand): void {

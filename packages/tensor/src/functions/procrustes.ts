@@ -8,7 +8,8 @@
  */
 import { withGradient } from "../ops/custom.ts";
 import { withOneSite } from "../scope.ts";
-import { type Operand, type Tensor, where } from "../tensor.ts";
+import type { Operand, Tensor } from "../tensor.ts";
+import { where } from "../values.ts";
 import { center, counts, requireSameSamples } from "./gram.ts";
 
 /**

@@ -5,8 +5,9 @@
 import { ValueError } from "../errors.ts";
 import { defaultGenerator, type Generator } from "../random.ts";
 import { captureSite, currentLayer, describeSite } from "../scope.ts";
-import { constant, elementwise, iota, type Operand, type Tensor, where } from "../tensor.ts";
+import { elementwise, type Operand, type Tensor } from "../tensor.ts";
 import { afterScalars, hostScalar, requireTrace } from "../trace.ts";
+import { constant, iota, where } from "../values.ts";
 
 /** Uniform floats in [0, 1), new ones each run, the same on every backend. */
 export function uniform(shape: readonly number[], generator: Generator = defaultGenerator): Tensor {

@@ -5,7 +5,8 @@
  * Distances are squared Euclidean, since a root has no derivative where two samples agree; the correlation is Pearson's,
  * since ranks have none at all.
  */
-import { type Operand, type Tensor, where } from "../tensor.ts";
+import type { Operand, Tensor } from "../tensor.ts";
+import { where } from "../values.ts";
 import { centeredGram, counts, fromRelations, isDiagonal, squaredDistances, unit } from "./gram.ts";
 
 /** Relations of features [n, ...] whose inner product is RSA: distances less their mean, over their norm, [n, n]. */

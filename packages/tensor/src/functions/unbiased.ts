@@ -9,7 +9,8 @@
  */
 import { formatShape, ShapeError } from "../errors.ts";
 import { captureSite, currentLayer, describeSite } from "../scope.ts";
-import { type Operand, type Tensor, where } from "../tensor.ts";
+import type { Operand, Tensor } from "../tensor.ts";
+import { where } from "../values.ts";
 import { centeredGram, isDiagonal } from "./gram.ts";
 import { rbfKernel } from "./rbf-cka.ts";
 

@@ -3,7 +3,8 @@
 import { describe, expect, it } from "vitest";
 import { cpuBackend } from "../backend/cpu.ts";
 import { compile, u8 } from "../step.ts";
-import { type Tensor, tensor, where } from "../tensor.ts";
+import type { Tensor } from "../tensor.ts";
+import { tensor, where } from "../values.ts";
 
 const floats = tensor([1, -2, 3]);
 const integers = tensor([1, -2, 3], [3], "i32");

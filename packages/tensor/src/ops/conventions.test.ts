@@ -4,7 +4,8 @@ import { describe, expect, it } from "vitest";
 import { cpuBackend } from "../backend/cpu.ts";
 import { argMax } from "../functions/index.ts";
 import { grad } from "../grad.ts";
-import { type Tensor, tensor, where } from "../tensor.ts";
+import type { Tensor } from "../tensor.ts";
+import { tensor, where } from "../values.ts";
 import { erf } from "./erf.ts";
 
 const backend = cpuBackend({ precision: "float64" });

@@ -4,7 +4,7 @@ import type { ReductionName } from "../compile/kernel.ts";
 import { formatShape, ShapeError } from "../errors.ts";
 import { contiguousStrides, elementCount } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
-import { where } from "../tensor.ts";
+import { where } from "../values.ts";
 import { NUMBERS, requireDTypes } from "./accept.ts";
 import type { OpDefinition } from "./define.ts";
 

@@ -3,8 +3,9 @@
  * the gradients are divided by it again. A step in which one overflows as it is stored changes nothing and halves the scale;
  * many good ones in a row double it (Micikevicius et al. 2018; torch.cuda.amp.GradScaler, with its numbers).
  */
-import { constant, type Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor.ts";
 import { hostScalar, requireTrace } from "../trace.ts";
+import { constant } from "../values.ts";
 import type { Gradients, Optimizer } from "./optimizer.ts";
 
 /** Where the scale begins, and how fast it grows. */
