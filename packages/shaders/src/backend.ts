@@ -140,11 +140,11 @@ export class WebGpuBackend implements Backend {
 
   /**
    * Times every call of a plan on buffers of its own, with made-up values: by timestamp queries where the device has
-   * them, else by a submit for each call. Seconds are medians over `rounds` runs.
+   * them, else by a submit for each call. Seconds are medians over `rounds` runs; `announce` is told of each run.
    */
-  async profile(plan: Plan, rounds = 5): Promise<KernelTimes> {
+  async profile(plan: Plan, rounds = 5, announce?: (done: number, total: number) => void): Promise<KernelTimes> {
     this.#check("profile");
-    return profilePlan(plan, this.#context, rounds);
+    return profilePlan(plan, this.#context, rounds, announce);
   }
 
   /** Times the alternatives of every kernel of a plan that has some; `announce` is told each as it is found. */

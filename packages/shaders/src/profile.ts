@@ -32,7 +32,15 @@ const MOST_QUERIES = 4096;
 type Calls = readonly (readonly EncodedDispatch[])[];
 type Interval = readonly [start: number, end: number];
 
-export async function profilePlan(plan: Plan, context: ProgramContext, rounds: number): Promise<KernelTimes> {
+export async function profilePlan(
+  plan: Plan,
+  context: ProgramContext,
+  rounds: number,
+  announce?: (done: number, total: number) => void,
+): Promise<KernelTimes> {
+  const total = 2 * rounds + 1;
+  let done = 0;
+  const ran = () => announce?.(++done, total);
   const buffers: WebGpuBuffer[] = [];
   try {
     for (const { bytes, label } of plan.buffers) buffers.push(context.memory.storage(bytes, label));
@@ -43,8 +51,12 @@ export async function profilePlan(plan: Plan, context: ProgramContext, rounds: n
     const measure = method === "timestamps" ? measureByTimestamps : measureBySubmits;
     // the first round compiles shaders
     await measure(calls, context);
+    ran();
     const runs: Interval[][] = [];
-    for (let round = 0; round < rounds; round++) runs.push(await measure(calls, context));
+    for (let round = 0; round < rounds; round++) {
+      runs.push(await measure(calls, context));
+      ran();
+    }
     const times = plan.calls.map((call, i) => {
       const seconds = median(runs.map((run) => run[i][1] - run[i][0]));
       return { call, start: median(runs.map((run) => run[i][0] - run[0][0])), seconds };
@@ -56,6 +68,7 @@ export async function profilePlan(plan: Plan, context: ProgramContext, rounds: n
         const start = performance.now();
         await program.run();
         steps.push((performance.now() - start) / 1000);
+        ran();
       }
     } finally {
       program.close();

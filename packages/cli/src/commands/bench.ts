@@ -43,6 +43,7 @@ async function bench(options: BenchOptions): Promise<void> {
       hint: "The other workloads are timed by pnpm bench",
     });
   }
+  const output = new Output(options);
   const { backend, webgpu } = await open(options);
   try {
     if (!webgpu) {
@@ -52,7 +53,6 @@ async function bench(options: BenchOptions): Promise<void> {
         expected: "a WebGPU device",
       });
     }
-    const output = new Output(options);
     const started = performance.now();
     const plan = await planNotebookStep(webgpu, options.batch);
     const { memory, flops, calls } = plan;
@@ -61,7 +61,10 @@ async function bench(options: BenchOptions): Promise<void> {
       `planned in ${((performance.now() - started) / 1000).toFixed(1)} s: batch ${options.batch}, ${calls.length} kernels, ` +
         `${(flops / 1e12).toFixed(3)} TFLOP, peak memory ${formatBytes(memory.peak)} (weights and moments ${formatBytes(memory.variables)})`,
     );
-    const times = await webgpu.profile(plan, options.rounds);
+    const times = await webgpu.profile(plan, options.rounds, (done, total) =>
+      output.progress({ label: "bench", done, total, detail: "" }),
+    );
+    output.close();
     const { step, method } = times;
     output.result(
       `a step takes ${step.toFixed(3)} s: ${(options.batch / step).toFixed(1)} images/s, ${(flops / step / 1e12).toFixed(3)} TFLOP/s` +
@@ -69,6 +72,7 @@ async function bench(options: BenchOptions): Promise<void> {
       { adapter: webgpu.name, batch: options.batch, flops, memory, ...programJson({ runs: options.rounds, times }) },
     );
   } finally {
+    output.close();
     await backend.close();
   }
 }

@@ -1,30 +1,20 @@
 /** `guidance export`: weights of a run, or of a file, as PyTorch or safetensors read them. */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  checkWeightsPath,
-  hashFile,
-  openNetwork,
-  openWeights,
-  RunError,
-  readGuideRecord,
-  saveWeights,
-  type WeightsSource,
-} from "@guidance/guidance";
+import { checkWeightsPath, hashFile, openNetwork, openWeights, RunError, readGuideRecord } from "@guidance/guidance";
 import { type Command, Option } from "commander";
 import { addExamples } from "../examples.ts";
 import { oneOf } from "../options.ts";
-import { addOutputOptions, type OutputOptions } from "../report/output.ts";
+import { addOutputOptions } from "../report/output.ts";
 import { parseCheckpoint } from "./eval.ts";
-import { checkWeightsOutput, tellWritten } from "./import.ts";
 import { readRun } from "./run.ts";
+import { type WriteOptions, writeWeights } from "./write-weights.ts";
 
 const arms = ["guided", "unguided", "guide"] as const;
 
-interface ExportOptions extends OutputOptions {
+interface ExportOptions extends WriteOptions {
   readonly arm?: (typeof arms)[number];
   readonly checkpoint?: string;
-  readonly force?: boolean;
 }
 
 export function addExport(program: Command): void {
@@ -77,7 +67,7 @@ async function exportRun(folder: string, out: string, options: ExportOptions): P
   if (arm !== "guide") {
     const weights = await openNetwork(join(folder, arm), checkpoint ?? "last");
     try {
-      return await write(out, weights, options);
+      return await writeWeights("export", out, weights, options);
     } finally {
       await weights.close();
     }
@@ -120,14 +110,8 @@ export async function guideFile(folder: string): Promise<string> {
 async function exportFile(path: string, out: string, options: ExportOptions): Promise<void> {
   const file = await openWeights(path);
   try {
-    await write(out, file, options);
+    await writeWeights("export", out, file, options);
   } finally {
     await file.close();
   }
-}
-
-/** Only once the input is known to be one: a wrong input is not to be told as an output that is there. */
-async function write(out: string, source: WeightsSource, options: ExportOptions): Promise<void> {
-  await checkWeightsOutput(out, options.force);
-  tellWritten(out, await saveWeights(out, source), options);
 }

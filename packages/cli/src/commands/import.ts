@@ -1,10 +1,9 @@
 /** `guidance import`: weights of any known file as safetensors. */
-import { checkWeightsPath, openWeights, type SavedWeights, saveWeights, WeightsError } from "@guidance/guidance";
-import { formatBytes } from "@guidance/tensor";
+import { openWeights, WeightsError } from "@guidance/guidance";
 import type { Command } from "commander";
 import { addExamples } from "../examples.ts";
-import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
-import { checkOutput } from "./output-file.ts";
+import { addOutputOptions } from "../report/output.ts";
+import { type WriteOptions, writeWeights } from "./write-weights.ts";
 
 export function addImport(program: Command): void {
   const command = program
@@ -18,11 +17,7 @@ export function addImport(program: Command): void {
   command.action(importWeights);
 }
 
-interface ImportOptions extends OutputOptions {
-  readonly force?: boolean;
-}
-
-async function importWeights(path: string, out: string, options: ImportOptions): Promise<void> {
+async function importWeights(path: string, out: string, options: WriteOptions): Promise<void> {
   if (!out.endsWith(".safetensors")) {
     throw new WeightsError({
       what: "import",
@@ -34,20 +29,8 @@ async function importWeights(path: string, out: string, options: ImportOptions):
   // the input first: a wrong one is not to be told as an output that is there
   const file = await openWeights(path);
   try {
-    await checkWeightsOutput(out, options.force);
-    tellWritten(out, await saveWeights(out, file), options);
+    await writeWeights("import", out, file, options);
   } finally {
     await file.close();
   }
-}
-
-/** Throws WeightsError where `out` has no known extension, RunError where it may not be written. */
-export async function checkWeightsOutput(out: string, force?: boolean): Promise<void> {
-  checkWeightsPath(out);
-  await checkOutput("output", out, force);
-}
-
-/** The one line that says what was written. */
-export function tellWritten(out: string, { tensors, bytes }: SavedWeights, options: OutputOptions): void {
-  new Output(options).result(`wrote ${out}: ${tensors} tensors, ${formatBytes(bytes)}`, { out, tensors, bytes });
 }

@@ -15,6 +15,9 @@ interface Options extends DeviceOptions, OutputOptions, Pick<PredictOptions, "ar
   readonly run: string;
 }
 
+/** Files above which it shows how far it is; fewer take a moment. */
+const MANY_FILES = 100;
+
 function parseTop(text: string): number {
   const top = Number(text);
   if (!Number.isInteger(top) || top < 1) throw new InvalidArgumentError("Expected a whole number from 1 on.");
@@ -46,19 +49,23 @@ async function predict(files: readonly string[], { run, arm, checkpoint, top, ..
   const data = await readRunData(run);
   await importPlugins(plugins);
   const { backend } = await open(options, choices);
-  let failed = 0;
+  let [done, failed] = [0, 0];
   try {
     const task = { backend, config, ...data, folder: run, arm, checkpoint, files, top };
     for await (const found of predictImages(task)) {
       if (found instanceof Error) {
         failed += 1;
+        output.close();
         console.error(`error: ${describeError(found)}`);
       } else {
         const rows = found.classes.map(({ name, probability }) => [`  ${name}`, percent(probability)]);
         output.result(`${found.file}\n${table(rows)}`, found);
       }
+      done += 1;
+      if (files.length > MANY_FILES) output.progress({ label: "predict", done, total: files.length, detail: "" });
     }
   } finally {
+    output.close();
     await backend.close();
   }
   if (failed > 0) throw new SilentFailure();

@@ -27,6 +27,7 @@ export function addProfile(program: Command): void {
 }
 
 async function profile(options: ProfileOptions, command: Command): Promise<void> {
+  const output = new Output(options);
   const { backend, webgpu } = await open(options);
   try {
     if (!webgpu) {
@@ -37,12 +38,14 @@ async function profile(options: ProfileOptions, command: Command): Promise<void>
         hint: "Leave --device out, or take gpu, lavapipe or swiftshader",
       });
     }
-    const output = new Output(options);
     const programs = await planChosenStep(webgpu, options, command, (line) => output.line(line));
     output.line(`adapter ${webgpu.name}`);
     const profiled: ProgramTimes[] = [];
     for (const { plan, ...program } of programs) {
-      const times = await webgpu.profile(plan);
+      const times = await webgpu.profile(plan, undefined, (done, total) =>
+        output.progress({ label: "profile", done, total, detail: program.name ?? "" }),
+      );
+      output.close();
       profiled.push({ ...program, times });
     }
     await writeFileAtomic(options.trace, profileTrace(profiled));
@@ -53,6 +56,7 @@ async function profile(options: ProfileOptions, command: Command): Promise<void>
     output.result(texts.join("\n"), { adapter: webgpu.name, programs: profiled.map(programJson) });
     output.line(`\ntrace in ${options.trace}`);
   } finally {
+    output.close();
     await backend.close();
   }
 }

@@ -3,10 +3,11 @@ import { constants, setPriority } from "node:os";
 import { type Command, InvalidArgumentError } from "commander";
 import { describeError } from "../errors.ts";
 import { addExamples } from "../examples.ts";
+import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
 import { OF_TRAINING, type UiNews } from "../ui/launch.ts";
 import { DEFAULT_HOST, DEFAULT_PORT, serveUi } from "../ui/server/server.ts";
 
-export interface UiCommandOptions {
+export interface UiCommandOptions extends OutputOptions {
   readonly host: string;
   readonly port?: number;
 }
@@ -40,7 +41,7 @@ export function addUi(program: Command): void {
     .command("ui")
     .description("the dashboard: curves, layers and comparison of runs in the browser, finished or not")
     .argument("[folder]", "folder of runs, or of one run", "runs");
-  addUiOptions(command).option("--debug", "show stacks of errors");
+  addOutputOptions(addUiOptions(command), "print the address as JSON");
   addExamples(command, [
     ["", "all runs in ./runs"],
     ["runs/20260131-120000-mnist", "one run"],
@@ -52,8 +53,9 @@ export function addUi(program: Command): void {
 async function ui(folder: string, options: UiCommandOptions): Promise<void> {
   if (process.env[OF_TRAINING] !== undefined) return serveTraining(folder, options);
   const served = await serveUi(folder, options);
-  console.log(`dashboard ${served.url}`);
-  console.log("Ctrl-C ends it");
+  const output = new Output(options);
+  output.result(`dashboard ${served.url}`, { url: served.url });
+  output.line("Ctrl-C ends it");
   await new Promise<void>((resolve) => {
     process.once("SIGINT", resolve);
     process.once("SIGTERM", resolve);

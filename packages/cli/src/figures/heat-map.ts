@@ -2,6 +2,7 @@
  * A heat map as SVG: numbers of a matrix as colours, names on both axes, a legend. It stands alone as a file and goes into
  * a page as it is; without a background, and with text in a grey that is read on white and on black.
  */
+import { escapeText, TEXT } from "./svg.ts";
 import { isLight, viridis } from "./viridis.ts";
 
 export interface HeatMapAxis {
@@ -25,8 +26,6 @@ export interface HeatMap {
   readonly cell?: { readonly width: number; readonly height: number };
 }
 
-/** Contrast of 4.5 to 1 with white and with black (WCAG AA). */
-export const TEXT = "#767676";
 const FONT = 11;
 /** Width of a letter of that size, about. */
 const LETTER = 6.5;
@@ -35,11 +34,6 @@ const [MATRIX, SMALLEST, LARGEST] = [720, 6, 30];
 /** From this size on a cell shows its number. */
 const NUMBERED = 24;
 const GAP = 6;
-
-export const escapeText = (text: string): string =>
-  text
-    .replace(/[<>&"']/g, (letter) => `&#${letter.charCodeAt(0)};`)
-    .replace(/[^\t\n\r -\ud7ff\ue000-\ufffd]/g, "\ufffd");
 
 /** The values of the first and the last colour for similarities: 0 and 1, and lower where some are negative. */
 export function similarityRange(values: HeatMap["values"]): HeatMap["range"] {

@@ -1,7 +1,8 @@
 /** Charts: ticks at round numbers, peaks that survive, gaps that show, text that cannot break out. */
 import { expect, test } from "vitest";
 import { scaleOf, tickTexts } from "./axis.ts";
-import { COLOURS, type LineChart, lineChartSvg, type Series } from "./line-chart.ts";
+import { type LineChart, lineChartSvg, type Series } from "./line-chart.ts";
+import { COLOURS, lookOf } from "./look.ts";
 import { stackSvg } from "./stack.ts";
 
 const y = { title: "y" };
@@ -37,12 +38,12 @@ const chart = (...series: Partial<Series>[]): LineChart => ({
   title: "t",
   x: { title: "step" },
   y,
-  series: series.map((each, i) => ({ name: `s${i}`, points: [], colour: i, ...each })),
+  series: series.map((each, i) => ({ name: `s${i}`, points: [], ...lookOf("guided", i, 8), ...each })),
 });
 const curves = (svg: string) => [...svg.matchAll(/<path d="(M[\d. -]+L[^"]*)"/g)].map(([, d]) => d);
 
 test("a curve, an entry in the legend and axes", () => {
-  const svg = lineChartSvg(chart({ points: [[0, 0], [1, 1]] }, { points: [[0, 1], [1, 0]], dashed: true })); // biome-ignore format: points
+  const svg = lineChartSvg(chart({ points: [[0, 0], [1, 1]] }, { points: [[0, 1], [1, 0]], dash: [6, 3] })); // biome-ignore format: points
   expect(curves(svg)).toHaveLength(2);
   for (const text of ["t", "step", "y", "s0", "s1", "0.2", "1"]) expect(svg).toContain(`>${text}</text>`);
   expect(svg.match(/stroke-dasharray/g)).toHaveLength(2);
@@ -90,14 +91,28 @@ test("text is text, whatever is in it", () => {
   expect(stackSvg([svg, svg])).not.toContain("<script");
 });
 
-test("colours are seen on white and on black", () => {
+/** Of a colour, relative to white (WCAG). */
+function luminance(colour: string): number {
+  const parts = [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16) / 255);
+  const [red, green, blue] = parts.map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
+
+test("colours are seen on white, on black and on the dark panels of the dashboard", () => {
   for (const colour of COLOURS) {
-    const parts = [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16) / 255);
-    const [red, green, blue] = parts.map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
-    const luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-    expect(1.05 / (luminance + 0.05), colour).toBeGreaterThan(3);
-    expect((luminance + 0.05) / 0.05, colour).toBeGreaterThan(3);
+    const light = luminance(colour) + 0.05;
+    expect(1.05 / light, colour).toBeGreaterThan(3);
+    expect(light / 0.05, colour).toBeGreaterThan(3);
+    expect(light / (luminance("#181d24") + 0.05), colour).toBeGreaterThan(3);
   }
+});
+
+test("several runs differ in colour, the networks of one in colour and dashes", () => {
+  const looks = (["guided", "unguided", "guide"] as const).map((network) => lookOf(network, 0, 1));
+  expect(new Set(looks.map(({ colour }) => colour)).size).toBe(3);
+  expect(new Set(looks.map(({ dash }) => dash.join())).size).toBe(3);
+  expect(lookOf("unguided", 2, 3)).toEqual({ ...lookOf("guided", 2, 3), dash: [6, 3] });
+  expect(new Set([0, 1, 2].map((run) => lookOf("guided", run, 3).colour)).size).toBe(3);
 });
 
 test("several figures stand below each other", () => {

@@ -4,16 +4,14 @@
  * lost; what is not finite is a gap, with a cross below it.
  */
 import { type Axis, type Scale, scaleOf, tickTexts, valueText } from "./axis.ts";
-import { escapeText, TEXT } from "./heat-map.ts";
+import type { Look } from "./look.ts";
+import { escapeText, TEXT } from "./svg.ts";
 
-export interface Series {
+export interface Series extends Look {
   /** In the legend; series of one name have one entry there. */
   readonly name: string;
   /** In the order of x. */
   readonly points: readonly (readonly [x: number, y: number])[];
-  /** Index of a colour. */
-  readonly colour: number;
-  readonly dashed?: boolean;
   /** Thin and pale, behind the others, and not in the legend. */
   readonly faint?: boolean;
   /** A dot at each point. */
@@ -26,18 +24,6 @@ export interface LineChart {
   readonly y: Axis;
   readonly series: readonly Series[];
 }
-
-/** A contrast of at least 3 to 1 with white and with black (WCAG for graphics); the first ones differ to the colour blind. */
-export const COLOURS = [
-  "#0072b2",
-  "#d55e00",
-  "#009e73",
-  "#b5569a",
-  "#8a7500",
-  "#6f6fe0",
-  "#c2404d",
-  "#78828c",
-] as const;
 
 const [WIDTH, HEIGHT, FONT, LETTER] = [560, 320, 12, 6.6] as const;
 /** Around the plot; to the left there is room for ticks of 7 letters and the title of the axis. */
@@ -81,15 +67,17 @@ function pieces(places: readonly Place[]): Place[][] {
   return found.filter(({ length }) => length > 0);
 }
 
-function drawSeries({ name, points, colour, dashed, faint, dots }: Series, x: Scale, y: Scale, plot: Plot): string {
-  const ink = COLOURS[colour % COLOURS.length];
+const dashed = ({ dash }: Look): string => (dash.length > 0 ? ` stroke-dasharray="${dash.join(" ")}"` : "");
+
+function drawSeries(series: Series, x: Scale, y: Scale, plot: Plot): string {
+  const { name, points, colour: ink, faint, dots } = series;
   const places = points.map(([at, value]): Place => ({ x: plot.x(x.place(at)), y: plot.y(y.place(value)) }));
   const parts = pieces(places).map(thinned);
   const line = parts
     .filter(({ length }) => length > 1)
     .map((part) => `M${part.map((place) => `${round(place.x)} ${round(place.y)}`).join("L")}`)
     .join("");
-  const style = `${faint ? ' stroke-width="1" stroke-opacity="0.35"' : ""}${dashed && !faint ? ' stroke-dasharray="6 3"' : ""}`;
+  const style = faint ? ' stroke-width="1" stroke-opacity="0.35"' : dashed(series);
   const path = line ? `<path d="${line}" fill="none" stroke="${ink}"${style}/>` : "";
   const alone = dots ? parts.flat() : parts.filter(({ length }) => length === 1).flat();
   const circles = alone.map(
@@ -164,8 +152,7 @@ export function lineChartSvg({ title, x: xAxis, y: yAxis, series }: LineChart): 
   });
   const entries = legend.map(({ entry, x: at, line }) => {
     const down = TITLE + LEGEND_LINE * line + 6;
-    const dash = entry.dashed ? ' stroke-dasharray="6 3"' : "";
-    const sample = `<path d="M${round(at)} ${down}h24" stroke="${COLOURS[entry.colour % COLOURS.length]}"${dash}/>`;
+    const sample = `<path d="M${round(at)} ${down}h24" stroke="${entry.colour}"${dashed(entry)}/>`;
     return [sample, write(at + 30, down + 4, entry.name)] as const;
   });
   const middle = (top + bottom) / 2;

@@ -4,6 +4,7 @@ import type { Axis } from "./axis.ts";
 import { type FigureRun, studentsOf } from "./figure-run.ts";
 import { gradientMaps, similarityMaps } from "./layer-maps.ts";
 import { lineChartSvg, type Series } from "./line-chart.ts";
+import { lookOf } from "./look.ts";
 
 type Point = readonly [step: number, value: number];
 
@@ -73,9 +74,7 @@ function curveFigure({ title, y, dots = false, points }: Curve, runs: readonly F
   const drawn = runs.flatMap((run, number) =>
     studentsOf(run).map((student) => ({
       name: runs.length > 1 ? `${run.name} ${student.arm}` : student.arm,
-      // several runs differ in colour, the students of one in both
-      colour: runs.length > 1 ? number : student.arm === "guided" ? 0 : 1,
-      dashed: student.arm === "unguided",
+      ...lookOf(student.arm, number, runs.length),
       points: points(student, run),
     })),
   );

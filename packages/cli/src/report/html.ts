@@ -1,5 +1,5 @@
 /** HTML from data: every text goes through `escapeText`. */
-import { escapeText } from "../figures/heat-map.ts";
+import { escapeText } from "../figures/svg.ts";
 
 /** Text that is HTML already. */
 export class Html {

@@ -8,10 +8,13 @@ const TIMEOUT = 10_000;
 export class AnswerError extends Error {
   /** Whether asking again may help. */
   readonly passing: boolean;
+  /** Of HTTP, where it is what is wrong. */
+  readonly status: number | undefined;
 
-  constructor(text: string, passing: boolean) {
+  constructor(text: string, passing: boolean, status?: number) {
     super(text);
     this.passing = passing;
+    this.status = status;
   }
 }
 
@@ -35,7 +38,7 @@ export async function ask({ url, body, authorization, signal }: Ask): Promise<Js
   const text = await response.text();
   const { ok, status } = response;
   // 408 timeout, 425 too early, 429 too many: all of them pass
-  if (!ok) throw new AnswerError(`HTTP status ${status}`, status >= 500 || [408, 425, 429].includes(status));
+  if (!ok) throw new AnswerError(`HTTP status ${status}`, status >= 500 || [408, 425, 429].includes(status), status);
   try {
     const value = decodeJson(text === "" ? "{}" : text);
     if (isJsonObject(value)) return value;

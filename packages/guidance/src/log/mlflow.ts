@@ -81,7 +81,7 @@ class Tracking implements Remote<Metric> {
     try {
       return textAt(await this.#ask(signal, query), "experiment", "experiment_id");
     } catch (error) {
-      if (!(error instanceof AnswerError && error.message.endsWith("404"))) throw error;
+      if (!(error instanceof AnswerError && error.status === 404)) throw error;
       return textAt(await this.#post(signal, "experiments/create", { name: experiment }), "experiment_id");
     }
   }

@@ -50,19 +50,27 @@ function writerOf(path: string) {
 
 /**
  * Writes the file `path`, replacing one that is there: .pth and .pt as torch.load reads them, .safetensors as such. U32
- * becomes I64 for torch. Throws WeightsError where it cannot be written; then what was there stands.
+ * becomes I64 for torch. `progress` is told the bytes so far and about how many there will be. Throws WeightsError where it cannot be
+ * written; then what was there stands.
  */
-export async function saveWeights(path: string, source: WeightsSource): Promise<SavedWeights> {
+export async function saveWeights(
+  path: string,
+  source: WeightsSource,
+  progress?: (bytes: number, total: number) => void,
+): Promise<SavedWeights> {
   const writer = writerOf(path);
   const inMemory = !("types" in source);
   const types = inMemory ? source : source.types;
   const read = inMemory ? async (name: string) => source.get(name)! : source.read;
+  const total = safetensorsSize(types);
   let bytes = 0;
   async function* counted(): Parts {
     for await (const part of writer(types, read)) {
       bytes += part.length;
       yield part;
+      progress?.(Math.min(bytes, total), total);
     }
+    progress?.(total, total);
   }
   try {
     const file = await stageFile(path, counted());
@@ -79,6 +87,12 @@ export async function saveWeights(path: string, source: WeightsSource): Promise<
     });
   }
   return { tensors: types.size, bytes };
+}
+
+/** Bytes of these tensors as a safetensors file; one of torch differs by its index. */
+function safetensorsSize(types: ReadonlyMap<string, SafetensorsType>): number {
+  const { bytes, tensors } = encodeSafetensorsHeader(types);
+  return [...tensors.values()].at(-1)?.end ?? bytes.length;
 }
 
 async function* safetensorsParts(types: ReadonlyMap<string, SafetensorsType>, read: Read): Parts {

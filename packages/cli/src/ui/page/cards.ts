@@ -1,6 +1,6 @@
 /** What each selected run is and how far it is, and in which settings several differ. */
+import { lookOf } from "../../figures/look.ts";
 import type { RunDetail } from "../protocol.ts";
-import { lookOf } from "./colours.ts";
 import { byId, element, swatch } from "./dom.ts";
 import { duration, percent, short } from "./format.ts";
 import type { View } from "./panels.ts";
@@ -26,13 +26,13 @@ export function showCards(view: View): void {
   put(byId("differences"), differences(view));
 }
 
-function card({ state, ids, theme }: View, detail: RunDetail, index: number): HTMLElement {
+function card({ state, ids }: View, detail: RunDetail, index: number): HTMLElement {
   const rows = ARMS.flatMap((arm) => {
     const progress = state.arm(detail.id, arm)?.progress;
     if (!progress) return [];
     const { step, totalSteps, eta, imagesPerSecond, learningRate, top1 } = progress;
     const bar = element("progress", { max: String(totalSteps), value: String(step), "aria-label": `steps of ${arm}` });
-    const { colour, dash } = lookOf(theme, index, ids.length, arm);
+    const { colour, dash } = lookOf(arm, index, ids.length);
     const isRunning = detail.state === "running" && step < totalSteps;
     const cells: (Node | string)[][] = [
       [swatch(colour, dash), ` ${arm}`],

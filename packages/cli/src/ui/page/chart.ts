@@ -1,6 +1,6 @@
 /** A panel with curves over steps: a legend that tells the values under the cursor, and a band where a point is several steps. */
 import uPlot from "uplot";
-import type { Look } from "./colours.ts";
+import type { Look } from "../../figures/look.ts";
 import { element, setText, swatch } from "./dom.ts";
 
 /** One line of a chart. */

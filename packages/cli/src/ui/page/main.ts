@@ -16,10 +16,6 @@ const connections: Readonly<Record<Connection, string>> = {
 
 const state = new State();
 const arms = new Set<Arm>(["guided", "unguided"]);
-let theme = followTheme((next) => {
-  theme = next;
-  draw();
-});
 let ids: readonly string[] = idsOfAddress();
 const panels = new Panels();
 const list = new RunList(select);
@@ -72,7 +68,7 @@ function draw(): void {
   isDrawing = true;
   requestAnimationFrame(() => {
     isDrawing = false;
-    const view: View = { state, ids, arms: shownArms(), theme };
+    const view: View = { state, ids, arms: shownArms() };
     list.show(state.runs ?? [], ids);
     showCards(view);
     panels.show(view);
@@ -107,5 +103,6 @@ for (const arm of ARMS) {
   byId("arms").append(element("label", {}, box, arm === "guide" ? "the guide's own training" : arm));
 }
 window.addEventListener("hashchange", () => select(idsOfAddress()));
+followTheme(draw);
 stream.watch(ids);
 draw();

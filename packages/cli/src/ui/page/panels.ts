@@ -1,7 +1,7 @@
 /** The charts and heat maps of the runs that are selected. */
+import { lookOf } from "../../figures/look.ts";
 import { stepRows, validationRows } from "../protocol.ts";
 import { Chart, type ChartStyle, type Curve, type ValueFormat } from "./chart.ts";
-import { lookOf, type Theme } from "./colours.ts";
 import { byId } from "./dom.ts";
 import { percent, short } from "./format.ts";
 import { LayerMap, normColours, similarityColours } from "./map.ts";
@@ -45,7 +45,6 @@ export interface View {
   readonly state: State;
   readonly ids: readonly string[];
   readonly arms: ReadonlySet<Arm>;
-  readonly theme: Theme;
 }
 
 export class Panels {
@@ -93,7 +92,7 @@ export class Panels {
   }
 }
 
-function curves({ state, ids, arms, theme }: View, of: Plotted["of"]): Curve[] {
+function curves({ state, ids, arms }: View, of: Plotted["of"]): Curve[] {
   return ids.flatMap((id, index) =>
     ARMS.flatMap((arm) => {
       const found = state.arm(id, arm);
@@ -103,7 +102,7 @@ function curves({ state, ids, arms, theme }: View, of: Plotted["of"]): Curve[] {
       if (arm === "guide" && values.length === 0) return [];
       const label = ids.length > 1 ? `${arm} ${shortened(id)}` : arm;
       const isSparse = values.length < SPARSE;
-      return [{ label, ...lookOf(theme, index, ids.length, arm), steps: data.steps, values, low, high, isSparse }];
+      return [{ label, ...lookOf(arm, index, ids.length), steps: data.steps, values, low, high, isSparse }];
     }),
   );
 }

@@ -1,5 +1,4 @@
 /** Dark or light: as the system says, or as the user chose. */
-import type { Theme } from "./colours.ts";
 import { byId, setText } from "./dom.ts";
 
 const CHOICES = ["system", "light", "dark"] as const;
@@ -16,23 +15,25 @@ function stored(): Choice {
   }
 }
 
-/** Sets it up; `changed` is told each other one. */
-export function followTheme(changed: (theme: Theme) => void): Theme {
+/** Sets it up; `changed` is told of each other one. */
+export function followTheme(changed: () => void): void {
   let choice = stored();
   const button = byId("theme");
-  const apply = (): Theme => {
-    const theme = choice === "system" ? (dark.matches ? "dark" : "light") : choice;
-    document.documentElement.dataset.theme = theme;
+  const apply = () => {
+    document.documentElement.dataset.theme = choice === "system" ? (dark.matches ? "dark" : "light") : choice;
     setText(button, `Theme: ${choice}`);
-    return theme;
   };
-  dark.addEventListener("change", () => changed(apply()));
+  const change = () => {
+    apply();
+    changed();
+  };
+  dark.addEventListener("change", change);
   button.addEventListener("click", () => {
     choice = CHOICES[(CHOICES.indexOf(choice) + 1) % CHOICES.length];
     try {
       localStorage.setItem(KEY, choice);
     } catch {}
-    changed(apply());
+    change();
   });
-  return apply();
+  apply();
 }

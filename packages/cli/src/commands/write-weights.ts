@@ -1,0 +1,38 @@
+/** Writes a file of weights and tells it, as `import` and `export` do. */
+import { checkWeightsPath, saveWeights, type WeightsSource } from "@guidance/guidance";
+import { formatBytes } from "@guidance/tensor";
+import { Output, type OutputOptions } from "../report/output.ts";
+import { checkOutput } from "./output-file.ts";
+
+export interface WriteOptions extends OutputOptions {
+  readonly force?: boolean;
+}
+
+/** Bytes above which it shows how far it is; fewer take a moment. */
+const LARGE = 2 ** 28;
+
+/**
+ * Writes `source` to the file `out`, showing how far it is as `label`. Throws WeightsError where `out` has no known extension,
+ * RunError where it may not be written. To be called once the input is known to be one: a wrong input is not to be told as an
+ * output that is there.
+ */
+export async function writeWeights(
+  label: string,
+  out: string,
+  source: WeightsSource,
+  options: WriteOptions,
+): Promise<void> {
+  checkWeightsPath(out);
+  await checkOutput("output", out, options.force);
+  const output = new Output(options);
+  try {
+    const { tensors, bytes } = await saveWeights(out, source, (done, total) => {
+      const detail = `${formatBytes(done)} of ${formatBytes(total)}`;
+      if (total > LARGE) output.progress({ label, done, total, detail });
+    });
+    output.close();
+    output.result(`wrote ${out}: ${tensors} tensors, ${formatBytes(bytes)}`, { out, tensors, bytes });
+  } finally {
+    output.close();
+  }
+}
