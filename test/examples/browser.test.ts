@@ -50,12 +50,26 @@ describe.skipIf(!browser)("the page", () => {
 
     await page.click("button");
     expect(await text("button")).toBe("Stop");
+    // how long each curve is whenever the page has time to draw
+    await page.evaluate(() => {
+      const drawn = { guided: new Set<number>(), unguided: new Set<number>() };
+      const look = () => {
+        for (const [network, lengths] of Object.entries(drawn)) {
+          lengths.add(document.querySelector(`polyline.${network}`)?.getAttribute("points")?.length ?? 0);
+        }
+        requestAnimationFrame(look);
+      };
+      look();
+      Object.assign(window, { drawn });
+    });
     await page.locator("#status", { hasText: /^(done|error)/ }).waitFor({ timeout: 100_000 });
     expect(await text("#status")).toMatch(/^done, on webgpu browser: /);
     expect(errors).toEqual([]);
     expect(await text("button")).toBe("Start");
 
     for (const network of ["guided", "unguided"]) {
+      const lengths = await page.evaluate(`window.drawn.${network}.size`);
+      expect(lengths, `lengths of the curve ${network}`).toBeGreaterThan(5);
       const points = (await page.locator(`polyline.${network}`).getAttribute("points"))?.trim().split(" ") ?? [];
       expect(points).toHaveLength(40);
       // y grows downwards, and the loss falls

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The tiers that depend on the machine. */
-export const tiers = ["webgpu", "swiftshader", "browser", "photographs", "jq"] as const;
+export const tiers = ["webgpu", "swiftshader", "browser", "photographs", "jq", "shells"] as const;
 export type Tier = (typeof tiers)[number];
 
 const folder = process.env.GUIDANCE_TIERS ?? fileURLToPath(new URL("../.tiers", import.meta.url));

@@ -52,6 +52,12 @@ const drawn = (page: Page, title: string): Promise<number> =>
       const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
       return data.filter((value, i) => i % 4 === 3 && value > 0).length;
     });
+/** A canvas as it is, axes included. */
+const picture = (page: Page, title: string): Promise<string> =>
+  chart(page, title)
+    .locator("canvas")
+    .first()
+    .evaluate((canvas: HTMLCanvasElement) => canvas.toDataURL());
 const shoot = (page: Page, name: string, fullPage = true) =>
   page.screenshot({ path: join(artifacts, `${name}.png`), fullPage });
 const overflow = (page: Page) => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
@@ -70,8 +76,8 @@ describe.skipIf(!browser)("a training with --ui", () => {
     await until(async () => (await values(page, "Cross-entropy")).some((value) => value !== "–"));
     expect(await drawn(page, "Cross-entropy")).toBeGreaterThan(500);
     const step = () => page.locator("#cards progress").first().getAttribute("value");
-    const before = await step();
-    await until(async () => (await step()) !== before);
+    const [before, curve] = [await step(), await picture(page, "Cross-entropy")];
+    await until(async () => (await step()) !== before && (await picture(page, "Cross-entropy")) !== curve);
     await shoot(page, "live");
     expect(faults).toEqual([]);
     await close();

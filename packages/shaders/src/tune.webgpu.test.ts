@@ -22,7 +22,10 @@ describe("profile", () => {
   it("times every kernel of a plan and frees what it made", async () => {
     const { step, plan } = await product(backend);
     const live = backend.liveBytes;
-    const { method, step: seconds, calls } = await backend.profile(plan, 3);
+    const told: (readonly [number, number])[] = [];
+    const { method, step: seconds, calls } = await backend.profile(plan, 3, (...progress) => told.push(progress));
+    // one round to compile, three of kernels, three of the step
+    expect(told).toEqual([1, 2, 3, 4, 5, 6, 7].map((done) => [done, 7]));
     expect(seconds).toBeGreaterThan(0);
     expect(method).toBe(backend.opened.features.has("timestamp-query") ? "timestamps" : "submits");
     expect(calls.map(({ call }) => call)).toEqual(plan.calls);

@@ -90,3 +90,16 @@ test("a module takes them, or one error names all that does not fit", async () =
   );
   await file.close();
 });
+
+test.each(["c.pth", "c.safetensors"])("%s tells how far it is, to its end", async (name) => {
+  const seen: number[] = [];
+  let total = 0;
+  await saveWeights(join(folder, name), tensors, (bytes, of) => {
+    seen.push(bytes);
+    total = of;
+  });
+  expect(seen.length).toBeGreaterThan(tensors.size);
+  expect(seen).toEqual([...seen].sort((a, b) => a - b));
+  expect(seen.at(-1)).toBe(total);
+  expect(seen[0]).toBeLessThan(total);
+});
