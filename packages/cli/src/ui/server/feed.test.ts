@@ -2,26 +2,44 @@ import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "n
 import type { ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { afterAll, expect, test, vi } from "vitest";
 import { Feed } from "./feed.ts";
 import { Runs } from "./runs.ts";
 
+const folder = mkdtempSync(join(tmpdir(), "guidance-ui-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const id = folder.split("/").at(-1)!;
+const path = join(folder, "guided", "metrics.jsonl");
+const step = (at: number) =>
+  `${JSON.stringify({ kind: "step", step: at, totalSteps: 9, seconds: 1, dataSeconds: 0, loss: at })}\n`;
+mkdirSync(join(folder, "guided"));
+writeFileSync(join(folder, "config.json"), "{}");
+
+/** The side of a page that the server writes to. */
+function openPage() {
+  const written: string[] = [];
+  let gone = () => {};
+  const page = {
+    writableNeedDrain: false,
+    on: (_event: "close", heard: () => void) => {
+      gone = heard;
+    },
+    write: (text: string) => written.push(text),
+    end: () => {},
+    destroy: () => gone(),
+  };
+  return { page, written, response: page as unknown as ServerResponse };
+}
+
+const until = async (condition: () => boolean) => {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
+};
+
 test("a page that does not read is sent nothing more, and then all it missed as one message", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "guidance-ui-"));
-  const path = join(folder, "guided", "metrics.jsonl");
-  const step = (at: number) =>
-    `${JSON.stringify({ kind: "step", step: at, totalSteps: 9, seconds: 1, dataSeconds: 0, loss: at })}\n`;
-  mkdirSync(join(folder, "guided"));
-  writeFileSync(join(folder, "config.json"), "{}");
   writeFileSync(path, step(1));
   const feed = new Feed(await Runs.open(folder));
-  const id = folder.split("/").at(-1)!;
-  const written: string[] = [];
-  const page = { writableNeedDrain: false, on: () => {}, write: (text: string) => written.push(text), end: () => {} };
-  const until = async (condition: () => boolean) => {
-    while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
-  };
-  feed.add(page as unknown as ServerResponse, [id], undefined);
+  const { page, written, response } = openPage();
+  feed.add(response, [id], undefined);
   await until(() => written.length === 2);
   page.writableNeedDrain = true;
   appendFileSync(path, step(2) + step(3));
@@ -34,5 +52,19 @@ test("a page that does not read is sent nothing more, and then all it missed as 
     steps: [2, 3],
   });
   await feed.end();
-  rmSync(folder, { recursive: true });
+});
+
+test("a page that has read nothing for a minute is let go", async () => {
+  const feed = new Feed(await Runs.open(folder));
+  const { page, written, response } = openPage();
+  feed.add(response, [id], undefined);
+  await until(() => written.length === 2);
+  page.writableNeedDrain = true;
+  const now = Date.now();
+  const clock = vi.spyOn(Date, "now").mockReturnValue(now + 59_000);
+  await new Promise((resolve) => setTimeout(resolve, 2100));
+  expect(feed.size).toBe(1);
+  clock.mockReturnValue(now + 61_000);
+  await until(() => feed.size === 0);
+  clock.mockRestore();
 });

@@ -215,6 +215,26 @@ describe("the stream", () => {
   );
 });
 
+test("so many pages are told at a time, and another once one is gone", async () => {
+  // a server of its own, which no other test's pages are open on
+  const own = await serveUi(root, { host: "127.0.0.1", port: 0 });
+  const open = () =>
+    new Promise<{ status: number | undefined; close: () => void }>((resolve, reject) => {
+      const sent = get(`${own.url}events`, (response) =>
+        resolve({ status: response.statusCode, close: () => sent.destroy() }),
+      );
+      sent.on("error", reject);
+    });
+  const pages = await Promise.all(Array.from({ length: 65 }, open));
+  const refused = pages.filter(({ status }) => status === 503);
+  expect(refused).toHaveLength(1);
+  const [told, ...others] = pages.filter(({ status }) => status === 200);
+  told.close();
+  await expect.poll(async () => (await open()).status).toBe(200);
+  for (const { close } of [...others, ...refused]) close();
+  await own.close();
+});
+
 describe("one clear line", () => {
   test("for a port that is in use; the usual one is then any other", async () => {
     const port = Number(new URL(ui.url).port);
