@@ -8,15 +8,13 @@ import { oneOf } from "../options.ts";
 import { importPlugins } from "../plugins.ts";
 import { percent, table } from "../report/format.ts";
 import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
+import { patientProgress } from "../report/patience.ts";
 import { parseCheckpoint } from "./eval.ts";
 import { readRun } from "./run.ts";
 
 interface Options extends DeviceOptions, OutputOptions, Pick<PredictOptions, "arm" | "checkpoint" | "top"> {
   readonly run: string;
 }
-
-/** Files above which it shows how far it is; fewer take a moment. */
-const MANY_FILES = 100;
 
 function parseTop(text: string): number {
   const top = Number(text);
@@ -49,6 +47,7 @@ async function predict(files: readonly string[], { run, arm, checkpoint, top, ..
   const data = await readRunData(run);
   await importPlugins(plugins);
   const { backend } = await open(options, choices);
+  const progress = patientProgress(output);
   let [done, failed] = [0, 0];
   try {
     const task = { backend, config, ...data, folder: run, arm, checkpoint, files, top };
@@ -62,7 +61,7 @@ async function predict(files: readonly string[], { run, arm, checkpoint, top, ..
         output.result(`${found.file}\n${table(rows)}`, found);
       }
       done += 1;
-      if (files.length > MANY_FILES) output.progress({ label: "predict", done, total: files.length, detail: "" });
+      progress({ label: "predict", done, total: files.length, detail: "" });
     }
   } finally {
     output.close();

@@ -2,14 +2,12 @@
 import { checkWeightsPath, saveWeights, type WeightsSource } from "@guidance/guidance";
 import { formatBytes } from "@guidance/tensor";
 import { Output, type OutputOptions } from "../report/output.ts";
+import { patientProgress } from "../report/patience.ts";
 import { checkOutput } from "./output-file.ts";
 
 export interface WriteOptions extends OutputOptions {
   readonly force?: boolean;
 }
-
-/** Bytes above which it shows how far it is; fewer take a moment. */
-const LARGE = 2 ** 28;
 
 /**
  * Writes `source` to the file `out`, showing how far it is as `label`. Throws WeightsError where `out` has no known extension,
@@ -26,10 +24,10 @@ export async function writeWeights(
   await checkOutput("output", out, options.force);
   const output = new Output(options);
   try {
-    const { tensors, bytes } = await saveWeights(out, source, (done, total) => {
-      const detail = `${formatBytes(done)} of ${formatBytes(total)}`;
-      if (total > LARGE) output.progress({ label, done, total, detail });
-    });
+    const progress = patientProgress(output);
+    const { tensors, bytes } = await saveWeights(out, source, (done, total) =>
+      progress({ label, done, total, detail: `bytes of ${formatBytes(total)}` }),
+    );
     output.close();
     output.result(`wrote ${out}: ${tensors} tensors, ${formatBytes(bytes)}`, { out, tensors, bytes });
   } finally {

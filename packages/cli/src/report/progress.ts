@@ -3,6 +3,7 @@ import { type ExperimentPlan, type Observer, peakOf, type ScoringProgress } from
 import { formatBytes } from "@guidance/tensor";
 import { duration, percent } from "./format.ts";
 import type { Output } from "./output.ts";
+import { patientProgress } from "./patience.ts";
 import type { Screen } from "./screen.ts";
 
 /** Shows every plan of a run, and the most memory it will take of `budgetBytes`. */
@@ -15,14 +16,10 @@ export function showPlan(screen: Screen, planned: ExperimentPlan, budgetBytes: n
   screen.line(`memory: at most ${formatBytes(peakOf(planned))} at a time, ${budget}`);
 }
 
-/** Images above which a scoring shows how far it is. */
-const LONG_SCORING = 5000;
-
 /** Shows how far a scoring is, where it takes long. */
 export function scoringProgress(screen: Screen): (progress: ScoringProgress) => void {
-  return ({ name, done, total }) => {
-    if (total > LONG_SCORING) screen.progress({ label: "scoring", done, total, detail: name });
-  };
+  const show = patientProgress(screen);
+  return ({ name, done, total }) => show({ label: "scoring", done, total, detail: name });
 }
 
 /** An observer that shows everything on `screen`. */

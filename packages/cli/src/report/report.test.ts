@@ -1,8 +1,9 @@
 import { PassThrough } from "node:stream";
 import { defaultConfig, type ExperimentResult } from "@guidance/guidance";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { duration, percent, table } from "./format.ts";
 import { Output, type OutputOptions } from "./output.ts";
+import { patientProgress } from "./patience.ts";
 import { progressObserver } from "./progress.ts";
 import { openScreen } from "./screen.ts";
 import { badImagesLines, caveats, resultTable, sparklines } from "./summary.ts";
@@ -113,6 +114,26 @@ test("the time left is told of each thing by its own pace, and begins anew where
     "ETA ?",
     "ETA 0.00 s",
   ]);
+});
+
+test("work that is over in a moment shows nothing, and what lasts how far it is", () => {
+  const clock = vi.spyOn(performance, "now");
+  const seen: number[] = [];
+  const progress = patientProgress({ progress: ({ done }) => seen.push(done) });
+  const moment = (milliseconds: number, done: number) => {
+    clock.mockReturnValue(milliseconds);
+    progress({ label: "scoring", done, total: 9, detail: "" });
+  };
+  moment(0, 1);
+  moment(1900, 2);
+  moment(2100, 3);
+  expect(seen).toEqual([3]);
+  // another one
+  moment(2200, 1);
+  moment(4100, 5);
+  moment(9000, 9);
+  expect(seen).toEqual([3, 9]);
+  clock.mockRestore();
 });
 
 /** What goes to standard output and standard error. */
