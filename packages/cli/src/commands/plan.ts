@@ -62,6 +62,7 @@ async function plan(options: PlanOptions, command: Command): Promise<void> {
     for (const { name, plan } of planned.steps) output.detail(`\n${name}:\n${plan.describe()}`);
     const { budgetBytes } = backend.limits;
     const known = Number.isFinite(budgetBytes);
+    if (known) output.line(`looking for the largest batch that fits ${formatBytes(budgetBytes)}`);
     const most = known ? ((await largestRun(run, budgetBytes)) ?? undefined) : undefined;
     output.result(`\n${planText(planned, config)}\n\n${budgetText(backend, planned, most)}`, {
       adapter: backend.name,
