@@ -2,7 +2,8 @@
 import { compile, cpuBackend, f32, procrustes } from "@guidance/tensor";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { exactProcrustes, type FeatureMatrix, svcca } from "./principal.ts";
+import type { FeatureMatrix } from "./principal.ts";
+import { exactProcrustes, svcca } from "./principal-similarities.ts";
 
 interface Case {
   readonly n: number;
