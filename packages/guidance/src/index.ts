@@ -7,7 +7,7 @@
 export * from "./compare/compare.ts";
 export { comparisonNames, type Estimator, estimators, measureOf } from "./compare/measures.ts";
 export type { FeatureMatrix } from "./compare/principal.ts";
-export { exactProcrustes, svcca } from "./compare/principal-similarities.ts";
+export { exactProcrustes, pwcca, svcca } from "./compare/principal-similarities.ts";
 export * from "./data/batches.ts";
 export * from "./data/cifar.ts";
 export * from "./data/dataset.ts";

@@ -51,6 +51,7 @@ test.each([
   ["linear-cka", 6],
   ["rbf-cka", 3],
   ["svcca", 3],
+  ["pwcca", 3],
   ["mean-product", 3],
 ] as const)("%s in batches is that of one batch", async (similarity, numRuns) => {
   const runs = fc

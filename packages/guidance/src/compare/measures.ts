@@ -14,7 +14,7 @@ import {
 import { comparisonOnly, type Similarity, similarities, similarityOf } from "../method/similarity.ts";
 import { nearestName } from "../nearest.ts";
 import type { Principal } from "./principal.ts";
-import { principalProcrustes, principalSvcca } from "./principal-similarities.ts";
+import { principalProcrustes, principalPwcca, principalSvcca } from "./principal-similarities.ts";
 
 /** full: of all samples at once. minibatch: the means of unbiased estimates over batches. */
 export const estimators = ["full", "minibatch"] as const;
@@ -51,6 +51,7 @@ const measures: Readonly<Record<string, Measure>> = {
   rsa: relations(distanceRelations),
   procrustes: { kind: "principal", of: principalProcrustes, loadings: false },
   svcca: { kind: "principal", of: principalSvcca, loadings: false },
+  pwcca: { kind: "principal", of: principalPwcca, loadings: true },
 };
 
 /** Relations of which inner products are unbiased. */

@@ -1,9 +1,9 @@
 /**
- * Similarities that need singular values, of principal components: SVCCA, and orthogonal Procrustes exactly.
+ * Similarities that need singular values, of principal components: SVCCA, PWCCA, and orthogonal Procrustes exactly.
  */
 import { ValueError } from "@guidance/tensor";
 import { type Matrix, SingularValueDecomposition } from "ml-matrix";
-import { type FeatureMatrix, type Principal, principal } from "./principal.ts";
+import { type FeatureMatrix, type Principal, principal, spansAll } from "./principal.ts";
 
 /** Singular values of A^T B. */
 function crossValues(a: Matrix, b: Matrix): number[] {
@@ -40,6 +40,21 @@ export function principalSvcca(a: Principal, b: Principal): number {
   });
 }
 
+/**
+ * Canonical correlations are the singular values of U^T V, and its left vectors P say which directions H = U P of x they are
+ * of, so that H^T X = P^T U^T X. All are 1 where either spans all there is. `a` comes with loadings.
+ */
+export function principalPwcca(a: Principal, b: Principal): number {
+  return ofDirections(a, b, (u, v) => {
+    if (!a.loadings || spansAll(v)) return 1; // no loadings: u spans all
+    const options = { computeRightSingularVectors: false, autoTranspose: true };
+    const { leftSingularVectors, diagonal } = new SingularValueDecomposition(u.transpose().mmul(v), options);
+    const projections = leftSingularVectors.transpose().mmul(a.loadings).abs();
+    const weights = diagonal.map((_, i) => sum(projections.getRow(i)));
+    return sum(diagonal.map((correlation, i) => correlation * weights[i])) / sum(weights);
+  });
+}
+
 export function principalProcrustes(a: Principal, b: Principal): number {
   return ofDirections(a, b, (u, v) =>
     sum(crossValues(u.clone().mulRowVector([...a.values]), v.clone().mulRowVector([...b.values]))),
@@ -56,6 +71,25 @@ export function principalProcrustes(a: Principal, b: Principal): number {
 export function svcca(x: FeatureMatrix, y: FeatureMatrix): number {
   requireSameSamples("svcca", x, y);
   return principalSvcca(principal(x), principal(y));
+}
+
+/**
+ * PWCCA of x [n, ...] and y [n, ...], from 0 to 1: the mean of canonical correlations r_i, i up to the smaller rank, in
+ * which each counts by how much of x its direction holds,
+ *
+ *     sum_i w_i r_i / sum_i w_i,   w_i = sum_j |h_i^T x_j|,
+ *
+ * h_i [n] being the canonical directions of x, of norm 1, and x_j its centered columns. Weights come from x alone, so
+ * that it is not symmetric. Invariant to invertible linear maps of y, and to scale and shift of x. 0 where either has no
+ * variance. Where either one's features span all n samples (as n <= width + 1 have it) it is 1, whatever the other's are;
+ * and it is not well defined where equal correlations are among others, since then directions are any of their span.
+ * Source: Morcos, Raghu, Bengio 2018, arXiv 1806.05759.
+ *
+ * Throws ValueError unless both are of the same samples.
+ */
+export function pwcca(x: FeatureMatrix, y: FeatureMatrix): number {
+  requireSameSamples("pwcca", x, y);
+  return principalPwcca(principal(x, { loadings: true }), principal(y));
 }
 
 /** What `procrustes` of the tensor package computes, from singular values. */
