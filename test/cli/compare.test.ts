@@ -91,6 +91,13 @@ test("networks of a run on its own data, and the same weights from a file", asyn
   expect(arms.matrix[0][0]).toBeLessThan(0.9999);
 });
 
+test("in full, the size of a batch is of no account", async () => {
+  const { matrix, samples } = await compare("deep-fcn", "resnet18", ...common, "--batch", "5");
+  const { matrix: whole } = await compare("deep-fcn", "resnet18", ...common, "--batch", "12");
+  expect(samples).toBe(12);
+  for (const [i, value] of matrix.flat().entries()) expect(Math.abs(value - whole.flat()[i])).toBeLessThanOrEqual(1e-5);
+});
+
 test("over batches, and with a similarity of a plugin", async () => {
   const { matrix, samples } = await compare(
     ...["deep-fcn", "deep-fcn", ...common, "--estimator", "minibatch", "--batch", "5", "--split", "train"],

@@ -12,10 +12,13 @@ const backends: [string, Backend, { value: number; gradient: number }][] = [
   ["float32", cpuBackend({ poison: true }), { value: 2e-6, gradient: 1e-4 }],
 ];
 
+/** Those that only compare: oracle/compare.test.ts. */
+const comparisonOnly = ["svcca", "pwcca"];
+
 describe.each(backends)("%s", (_, backend, tolerance) => {
   test.each(similarityCases())("$n samples, $dx and $dy features", async ({ n, dx, dy, x, y, values, gradients }) => {
     for (const [name, expected] of Object.entries(values)) {
-      if (name === "svcca") continue;
+      if (comparisonOnly.includes(name)) continue;
       await using step = await compile(backend, { x: f32(n, dx), y: f32(n, dy) }, ({ x, y }) => {
         const similarity = similarities.get(name)(x, y);
         return { similarity, slope: grad(similarity, [x])[0] };

@@ -46,12 +46,14 @@ export function sampleImages(n: number): ImageSource {
     ...common,
     count: n,
     hash: "",
-    async *batches({ batchSize }) {
-      for (let index = 0; (index + 1) * batchSize <= n; index++) {
+    async *batches({ batchSize, lastBatch }) {
+      const total = lastBatch === "pad" ? Math.ceil(n / batchSize) : Math.floor(n / batchSize);
+      for (let index = 0; index < total; index++) {
+        const count = Math.min(batchSize, n - index * batchSize);
         const images = new Uint8Array(batchSize * n);
-        for (let i = 0; i < batchSize; i++) images[i * n + index * batchSize + i] = 255;
+        for (let i = 0; i < count; i++) images[i * n + index * batchSize + i] = 255;
         const labels = new Int32Array(batchSize);
-        yield { index, images, labels, mask: new Float32Array(batchSize).fill(1), count: batchSize };
+        yield { index, images, labels, mask: new Float32Array(batchSize).fill(1, 0, count), count };
       }
     },
     close: async () => {},

@@ -163,7 +163,6 @@ test.each([
   [["deep-fcn", "resnet18", "--estimator", "batches"], "Expected one of full, minibatch."],
   [["deep-fcn", "resnet18", "--samples", "1"], "Expected a whole number from 2 on."],
   [["deep-fcn", "resnet18", "--layers", "1"], "option --layers: it is 1. Expected a whole number from 2 to 1000."],
-  [["deep-fcn", "resnet18", "--batch", "8"], /no effect on --estimator full.*add --estimator minibatch/],
 ])("compare %j is refused", async (args, message) => {
   expect(await refusal("compare", ...args)).toMatch(message);
 });

@@ -6,7 +6,8 @@
 
 export * from "./compare/compare.ts";
 export { comparisonNames, type Estimator, estimators, measureOf } from "./compare/measures.ts";
-export { exactProcrustes, type FeatureMatrix, svcca } from "./compare/principal.ts";
+export type { FeatureMatrix } from "./compare/principal.ts";
+export { exactProcrustes, pwcca, svcca } from "./compare/principal-similarities.ts";
 export * from "./data/batches.ts";
 export * from "./data/cifar.ts";
 export * from "./data/dataset.ts";

@@ -1,15 +1,9 @@
 /** What shows a comparison: a heat map, and the files. */
-import { access, mkdir } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  type Comparison,
-  encodeJson,
-  type JsonObject,
-  type JsonValue,
-  RunError,
-  writeFileAtomic,
-} from "@guidance/guidance";
+import { type Comparison, encodeJson, type JsonObject, type JsonValue, writeFileAtomic } from "@guidance/guidance";
 import { type HeatMap, heatMapSvg, similarityRange } from "../figures/heat-map.ts";
+import { checkFree } from "./output-file.ts";
 import { svgToPng } from "./png.ts";
 
 /** What a result is of. */
@@ -39,22 +33,8 @@ export function comparisonMap(
 const names = ["compare.svg", "compare.png", "compare.csv", "compare.json"] as const;
 
 /** Throws RunError where one of the files is there already and may not be replaced. */
-export async function checkFiles(folder: string, force = false): Promise<void> {
-  if (force) return;
-  for (const name of names) {
-    const path = join(folder, name);
-    const exists = await access(path).then(
-      () => true,
-      () => false,
-    );
-    if (!exists) continue;
-    throw new RunError({
-      what: "compare",
-      facts: `there is a file "${path}" already`,
-      expected: "a folder without a comparison",
-      hint: "Choose another one, or replace it with --force",
-    });
-  }
+export async function checkFiles(folder: string, force?: boolean): Promise<void> {
+  for (const name of names) await checkFree("compare", join(folder, name), force);
 }
 
 /** The result as JSON; numbers that are not finite are strings. */

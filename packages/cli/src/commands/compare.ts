@@ -1,5 +1,6 @@
 /** `guidance compare`: how alike the layers of two networks represent the same images. */
 import {
+  type CompareProgress,
   closeSplits,
   compareNetworks,
   comparisonNames,
@@ -11,7 +12,6 @@ import {
   type SourceSplits,
   type TrainConfig,
 } from "@guidance/guidance";
-import { ValueError } from "@guidance/tensor";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
 import { addExamples } from "../examples.ts";
@@ -83,7 +83,10 @@ export function addCompare(program: Command): void {
   )
     .option("--similarity <name>", `one of ${comparisonNames().join(", ")}, or of a plugin`, "linear-cka")
     .addOption(
-      new Option("--estimator <how>", "full: of all samples at once; minibatch: unbiased, over batches of --batch")
+      new Option(
+        "--estimator <how>",
+        "full: of all samples at once; minibatch: unbiased means over batches of --batch, of at least 4",
+      )
         .argParser(oneOf(estimators))
         .default("full"),
     )
@@ -109,13 +112,6 @@ async function compare(specs: readonly [string, string], options: Options, comma
   await importPlugins(options.plugin);
   measureOf(similarity, estimator);
   if (out !== undefined) await checkFiles(out, options.force);
-  if (estimator === "full" && givenConfigFlags(command).includes("--batch")) {
-    throw new ValueError({
-      what: "option --batch",
-      facts: "it has no effect on --estimator full, which takes all samples at once",
-      hint: "Leave it out, choose --samples, or add --estimator minibatch",
-    });
-  }
   const compared = [await parseCompared(specs[0]), await parseCompared(specs[1])] as const;
   const config = buildConfig(command, options, withDataOfRun(presets[options.preset], compared, command));
   for (const each of compared) if (each.kind === "run") await importPlugins(each.run.plugins);
@@ -145,9 +141,7 @@ async function compare(specs: readonly [string, string], options: Options, comma
       samples,
       batchSize,
       seed: config.seed,
-      onBatch: (done, total) => {
-        if (total > 1) output.progress({ label: "compare", done, total, detail: "" });
-      },
+      onProgress: showLong(output),
     });
     output.close();
     const facts = {
@@ -172,6 +166,19 @@ async function compare(specs: readonly [string, string], options: Options, comma
     await closeSplits(splits);
     await backend.close();
   }
+}
+
+/** Seconds after which something is worth a bar. */
+const LONG = 2;
+
+/** Shows what takes long; networks run and give layers in turns. */
+function showLong(output: Output): (progress: CompareProgress) => void {
+  let shown: { readonly stage: string; readonly since: number } | undefined;
+  return ({ stage, done, total }) => {
+    const now = performance.now() / 1000;
+    if (shown?.stage !== stage) shown = { stage, since: now };
+    if (now - shown.since > LONG) output.progress({ label: stage, done, total, detail: "" });
+  };
 }
 
 /** Images are those of the first run, unless a data set is named; assignments and options go over it. */

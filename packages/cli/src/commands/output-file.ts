@@ -1,3 +1,4 @@
+/** Files that commands write: what stands there already is not replaced unasked. */
 import { access, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { RunError } from "@guidance/guidance";
@@ -13,6 +14,11 @@ export async function checkOutput(what: string, path: string, force = false): Pr
       hint: "Make the folder first, or choose another name",
     });
   }
+  await checkFree(what, path, force);
+}
+
+/** Throws RunError where there is something at `path` that may not be replaced. */
+export async function checkFree(what: string, path: string, force = false): Promise<void> {
   const exists = await access(path).then(
     () => true,
     () => false,

@@ -1,17 +1,17 @@
 /**
  * Layer by layer similarity of two networks on the same images: an [La, Lb] matrix.
  *
- * Each network is one compiled Step from images to what a similarity needs of every layer (for CKA its centered Gram
- * matrix, once), and pairs are made of these on the host. `full` takes all samples in one batch, whose memory the plan
- * knows before it runs; `minibatch` adds up unbiased estimates, so that samples cost time and no memory.
+ * What a similarity needs of each layer (for CKA its centered Gram matrix) is made once, and pairs are made of these on the
+ * host. `full` makes it of the features of all samples, gathered batch by batch (full.ts); `minibatch` adds up unbiased
+ * estimates, so that samples cost time and no memory (minibatch.ts).
  */
 import type { Backend, nn } from "@guidance/tensor";
 import { DataError } from "../data/errors.ts";
 import type { ImageSource } from "../data/source.ts";
 import type { ImageInput } from "../train/image-input.ts";
-import { eventLoopTurn } from "../train/turn.ts";
-import { openComparer } from "./comparer.ts";
+import { compareFull } from "./full.ts";
 import { type Estimator, measureOf } from "./measures.ts";
+import { compareBatches } from "./minibatch.ts";
 
 /** A network to compare, and how it sees images. */
 export interface ComparedNetwork {
@@ -29,13 +29,29 @@ export interface CompareOptions {
   readonly source: ImageSource;
   readonly similarity: string;
   readonly estimator: Estimator;
-  /** How many images, drawn by `seed`; a short last batch is left out. */
+  /** How many images, drawn by `seed`; the minibatch estimator leaves out a short last batch. */
   readonly samples: number;
-  /** Images in a batch of the minibatch estimator. */
+  /**
+   * Images in a batch: what the networks run on at once, and what the minibatch estimator estimates from. To the full
+   * estimator it makes no difference but rounding, as no image's features depend on others in evaluation mode.
+   */
   readonly batchSize: number;
   readonly seed: number;
-  /** Called after each batch. */
-  readonly onBatch?: (done: number, total: number) => void;
+  /**
+   * Bytes of the host's memory that the full estimator may take for features and what is kept of them, half of what is
+   * free unless given: with less the images are passed over several times, each for some of the layers.
+   */
+  readonly hostBytes?: number;
+  /** Called after each batch, each layer and each pair. */
+  readonly onProgress?: (progress: CompareProgress) => void;
+}
+
+/** How far a comparison is. */
+export interface CompareProgress {
+  /** images: networks run; layers, pairs: what the full estimator does with the features. */
+  readonly stage: "images" | "layers" | "pairs";
+  readonly done: number;
+  readonly total: number;
 }
 
 /** A layer whose output is compared. */
@@ -54,27 +70,17 @@ export interface Comparison {
   readonly samples: number;
 }
 
-/** Compares all layers of two networks, in evaluation mode. Throws before anything runs where something does not fit. */
+/**
+ * Compares all layers of two networks, in evaluation mode. Throws before anything runs where something does not fit:
+ * ValueError, DataError, or LimitError for device and host.
+ */
 export async function compareNetworks(options: CompareOptions): Promise<Comparison> {
-  const { source, networks, estimator, seed, onBatch } = options;
-  const measure = measureOf(options.similarity, estimator);
+  const { source, networks, samples, batchSize } = options;
+  const measure = measureOf(options.similarity, options.estimator);
   for (const network of networks) checkInput(network, source);
-  const batchSize = checkSamples(options);
-  const total = Math.floor(options.samples / batchSize);
-  const comparer = await openComparer(options, measure, batchSize);
-  try {
-    let done = 0;
-    for await (const { images } of source.batches({ batchSize, lastBatch: "drop", shuffle: true, seed })) {
-      await eventLoopTurn();
-      await comparer.add(images);
-      done += 1;
-      onBatch?.(done, total);
-      if (done === total) break;
-    }
-    return { ...comparer.layers, matrix: comparer.matrix(), samples: total * batchSize };
-  } finally {
-    comparer.close();
-  }
+  checkSamples(options);
+  if (measure.kind === "batches") return compareBatches(options, measure.relations);
+  return compareFull({ ...options, batchSize: Math.min(batchSize, samples) }, measure);
 }
 
 function checkInput({ name, input: { imageShape } }: ComparedNetwork, source: ImageSource): void {
@@ -87,31 +93,21 @@ function checkInput({ name, input: { imageShape } }: ComparedNetwork, source: Im
   });
 }
 
-/** Images in a batch. */
-function checkSamples({ source, samples, estimator, batchSize }: CompareOptions): number {
+function checkSamples({ source, samples, estimator, batchSize }: CompareOptions): void {
+  const full = estimator === "full";
+  const refused = (what: string, facts: string, expected: string) => new DataError({ what, facts, expected });
   if (samples > source.count) {
-    throw new DataError({
-      what: "samples",
-      facts: `they are ${samples} and "${source.name}" has ${source.count} images`,
-      expected: "no more than there are",
-    });
+    const facts = `they are ${samples} and "${source.name}" has ${source.count} images`;
+    throw refused("samples", facts, "no more than there are");
   }
-  const size = estimator === "full" ? samples : batchSize;
-  const [least, what] = estimator === "full" ? [2, "samples"] : [4, "batch"];
-  if (size < least) {
-    throw new DataError({
-      what,
-      facts:
-        estimator === "full" ? `there are ${size}` : `it has ${size} images, and unbiased estimates divide by n - 3`,
-      expected: `at least ${least}`,
-    });
+  if (full && samples < 2) throw refused("samples", `there are ${samples}`, "at least 2");
+  if (full && batchSize < 1) throw refused("batch", `it has ${batchSize} images`, "at least 1");
+  if (full) return;
+  if (batchSize < 4) {
+    throw refused("batch", `it has ${batchSize} images, and unbiased estimates divide by n - 3`, "at least 4");
   }
-  if (size > samples) {
-    throw new DataError({
-      what: "batch",
-      facts: `it has ${size} images and there are ${samples} samples`,
-      expected: "a batch no larger than the samples",
-    });
+  if (batchSize > samples) {
+    const facts = `it has ${batchSize} images and there are ${samples} samples`;
+    throw refused("batch", facts, "a batch no larger than the samples");
   }
-  return size;
 }

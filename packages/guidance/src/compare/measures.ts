@@ -1,6 +1,6 @@
 /**
- * What `compare` knows of similarities: how each splits into what is made once of a layer, on the device, and what is made
- * of every two layers, on the host. A similarity it knows nothing of, a plugin's, is computed pair by pair on the device.
+ * What `compare` knows of similarities: how each splits into what is made once of a layer and what is made of every two
+ * layers. A similarity it knows nothing of, a plugin's, is computed pair by pair on the device.
  */
 import {
   distanceRelations,
@@ -13,39 +13,59 @@ import {
 } from "@guidance/tensor";
 import { comparisonOnly, type Similarity, similarities, similarityOf } from "../method/similarity.ts";
 import { nearestName } from "../nearest.ts";
-import { type Principal, principalProcrustes, principalSvcca } from "./principal.ts";
+import type { Principal } from "./principal.ts";
+import { principalProcrustes, principalPwcca, principalSvcca } from "./principal-similarities.ts";
 
 /** full: of all samples at once. minibatch: the means of unbiased estimates over batches. */
 export const estimators = ["full", "minibatch"] as const;
 /**
- * full: all samples in one batch. minibatch: means of unbiased estimates over batches (Nguyen, Raghu, Kornblith
+ * full: of all samples at once. minibatch: means of unbiased estimates over batches (Nguyen, Raghu, Kornblith
  * 2020).
  */
 export type Estimator = (typeof estimators)[number];
 
+/** How a similarity is made of whole features. */
 export type Measure =
-  /** The cosine of sums over batches of inner products of relations. */
-  | { readonly kind: "relations"; readonly relations: Relations; readonly unbiased?: Relations }
-  /** A function of principal components. */
-  | { readonly kind: "principal"; readonly of: (a: Principal, b: Principal) => number }
+  /** The cosine of relations. */
+  | { readonly kind: "relations"; readonly relations: Relations }
+  /** A function of principal components, with loadings where it needs them. */
+  | {
+      readonly kind: "principal";
+      readonly of: (a: Principal, b: Principal) => number;
+      readonly loadings: boolean;
+    }
   | { readonly kind: "pairs"; readonly of: Similarity };
 
-const linear: Measure = { kind: "relations", relations: linearRelations, unbiased: unbiasedLinearRelations };
+/** How it is estimated over batches: the cosine of sums of inner products of relations. */
+export interface BatchMeasure {
+  readonly kind: "batches";
+  readonly relations: Relations;
+}
+
+const relations = (relations: Relations): Measure => ({ kind: "relations", relations });
 
 const measures: Readonly<Record<string, Measure>> = {
-  cka: linear,
-  "linear-cka": linear,
-  "rbf-cka": { kind: "relations", relations: rbfRelations, unbiased: unbiasedRbfRelations },
-  rsa: { kind: "relations", relations: distanceRelations },
-  procrustes: { kind: "principal", of: principalProcrustes },
-  svcca: { kind: "principal", of: principalSvcca },
+  cka: relations(linearRelations),
+  "linear-cka": relations(linearRelations),
+  "rbf-cka": relations(rbfRelations),
+  rsa: relations(distanceRelations),
+  procrustes: { kind: "principal", of: principalProcrustes, loadings: false },
+  svcca: { kind: "principal", of: principalSvcca, loadings: false },
+  pwcca: { kind: "principal", of: principalPwcca, loadings: true },
+};
+
+/** Relations of which inner products are unbiased. */
+const unbiased: Readonly<Record<string, Relations>> = {
+  cka: unbiasedLinearRelations,
+  "linear-cka": unbiasedLinearRelations,
+  "rbf-cka": unbiasedRbfRelations,
 };
 
 /** Names of all similarities that compare. */
 export const comparisonNames = (): string[] => [...new Set([...similarities.names, ...comparisonOnly])];
 
-/** The relations to add up over batches. Throws ValueError where a similarity is unknown or has no such estimator. */
-export function measureOf(name: string, estimator: Estimator): Measure {
+/** How a similarity is computed. Throws ValueError where it is unknown or has no such estimator. */
+export function measureOf(name: string, estimator: Estimator): Measure | BatchMeasure {
   const names = comparisonNames();
   if (!names.includes(name)) {
     const nearest = nearestName(name, names);
@@ -56,9 +76,8 @@ export function measureOf(name: string, estimator: Estimator): Measure {
       hint: nearest === undefined ? "Add your own with --plugin" : `Perhaps you meant "${nearest}"`,
     });
   }
-  const measure: Measure = measures[name] ?? { kind: "pairs", of: similarityOf(name) };
-  if (estimator === "full") return measure;
-  if (measure.kind === "relations" && measure.unbiased) return { ...measure, relations: measure.unbiased };
+  if (estimator === "full") return measures[name] ?? { kind: "pairs", of: similarityOf(name) };
+  if (unbiased[name]) return { kind: "batches", relations: unbiased[name] };
   throw new ValueError({
     what: "estimator",
     facts: `there is no minibatch estimate of "${name}"`,

@@ -7,7 +7,7 @@ import { Registry } from "../registry.ts";
 export type Similarity = (x: Tensor, y: Tensor) => Tensor;
 
 /** Names of similarities that have no derivative here and only compare. */
-export const comparisonOnly: ReadonlySet<string> = new Set(["svcca"]);
+export const comparisonOnly: ReadonlySet<string> = new Set(["svcca", "pwcca"]);
 
 class Similarities extends Registry<Similarity> {
   override has(name: string): boolean {
