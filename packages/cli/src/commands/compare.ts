@@ -1,6 +1,5 @@
 /** `guidance compare`: how alike the layers of two networks represent the same images. */
 import {
-  type CompareProgress,
   closeSplits,
   compareNetworks,
   comparisonNames,
@@ -27,6 +26,7 @@ import {
 } from "../options.ts";
 import { importPlugins } from "../plugins.ts";
 import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
+import { patientProgress } from "../report/patience.ts";
 import { checkFiles, comparisonJson, comparisonMap, writeFiles } from "./compare-files.ts";
 import { buildCompared, type Compared, parseCompared, SPECS } from "./compared.ts";
 
@@ -132,6 +132,7 @@ async function compare(specs: readonly [string, string], options: Options, comma
     const second = specs[0] === specs[1] ? first : await buildCompared(compared[1], config, splits.train);
     output.line(`adapter ${backend.name}`);
     if (hint !== undefined) output.line(`hint: ${hint}`);
+    const show = patientProgress(output);
     const comparison = await compareNetworks({
       backend,
       networks: [first, second],
@@ -141,7 +142,7 @@ async function compare(specs: readonly [string, string], options: Options, comma
       samples,
       batchSize,
       seed: config.seed,
-      onProgress: showLong(output),
+      onProgress: ({ stage, ...progress }) => show({ label: stage, ...progress, detail: "" }),
     });
     output.close();
     const facts = {
@@ -166,19 +167,6 @@ async function compare(specs: readonly [string, string], options: Options, comma
     await closeSplits(splits);
     await backend.close();
   }
-}
-
-/** Seconds after which something is worth a bar. */
-const LONG = 2;
-
-/** Shows what takes long; networks run and give layers in turns. */
-function showLong(output: Output): (progress: CompareProgress) => void {
-  let shown: { readonly stage: string; readonly since: number } | undefined;
-  return ({ stage, done, total }) => {
-    const now = performance.now() / 1000;
-    if (shown?.stage !== stage) shown = { stage, since: now };
-    if (now - shown.since > LONG) output.progress({ label: stage, done, total, detail: "" });
-  };
 }
 
 /** Images are those of the first run, unless a data set is named; assignments and options go over it. */
