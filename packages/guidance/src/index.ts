@@ -5,6 +5,7 @@
  */
 
 export * from "./compare/compare.ts";
+export * from "./compare/comparison.ts";
 export { comparisonNames, type Estimator, estimators, measureOf } from "./compare/measures.ts";
 export type { FeatureMatrix } from "./compare/principal.ts";
 export { exactProcrustes, pwcca, svcca } from "./compare/principal-similarities.ts";
@@ -90,6 +91,7 @@ export * from "./train/predict.ts";
 export * from "./train/score.ts";
 export * from "./train/state.ts";
 export * from "./train/step.ts";
+export * from "./train/task.ts";
 export * from "./weights/errors.ts";
 export * from "./weights/load.ts";
 export { openWeights } from "./weights/open.ts";

@@ -1,5 +1,6 @@
 /** Files that commands write: what stands there already is not replaced unasked. */
-import { access, stat } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { RunError } from "@guidance/guidance";
 
@@ -19,11 +20,7 @@ export async function checkOutput(what: string, path: string, force = false): Pr
 
 /** Throws RunError where there is something at `path` that may not be replaced. */
 export async function checkFree(what: string, path: string, force = false): Promise<void> {
-  const exists = await access(path).then(
-    () => true,
-    () => false,
-  );
-  if (!exists || force) return;
+  if (!existsSync(path) || force) return;
   throw new RunError({
     what,
     facts: `there is a file "${path}" already`,

@@ -6,7 +6,8 @@ import { syntheticDataset } from "../data/synthetic.ts";
 import { similarities } from "../method/similarity.ts";
 import { DeepFCN } from "../models/deep-fcn.ts";
 import { ResNet18 } from "../models/resnet18.ts";
-import { type ComparedNetwork, type CompareOptions, type CompareProgress, compareNetworks } from "./compare.ts";
+import { compareNetworks } from "./compare.ts";
+import type { ComparedNetwork, CompareOptions, CompareProgress } from "./comparison.ts";
 import { comparisonNames } from "./measures.ts";
 
 const backend = cpuBackend();

@@ -8,7 +8,8 @@ import { syntheticDataset } from "../data/synthetic.ts";
 import { similarities } from "../method/similarity.ts";
 import { DeepFCN } from "../models/deep-fcn.ts";
 import { ResNet18 } from "../models/resnet18.ts";
-import { type CompareOptions, type CompareProgress, compareNetworks } from "./compare.ts";
+import { compareNetworks } from "./compare.ts";
+import type { CompareOptions, CompareProgress } from "./comparison.ts";
 
 const source = memorySource(syntheticDataset({ height: 8, width: 8, train: 8, validation: 8, test: 64 }).test);
 const input = { imageShape: [1, 8, 8], normalization: { mean: source.mean, std: source.std } };

@@ -6,7 +6,7 @@
 import { freemem } from "node:os";
 import { formatShape } from "@guidance/tensor";
 import { eventLoopTurn } from "../train/turn.ts";
-import type { ComparedLayer, ComparedNetwork, CompareOptions, CompareProgress, Comparison } from "./compare.ts";
+import type { ComparedLayer, ComparedNetwork, CompareOptions, CompareProgress, Comparison } from "./comparison.ts";
 import { gatherFeatures } from "./gather.ts";
 import { type PlannedLayers, planLayers } from "./layers.ts";
 import { byShape, checkDevice, FEWER_SAMPLES, type PlannedPart, planPasses, SMALLER_BATCH } from "./limits.ts";

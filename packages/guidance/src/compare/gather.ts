@@ -2,7 +2,7 @@
 import { allocateArray, elementCount } from "@guidance/tensor";
 import { DataError } from "../data/errors.ts";
 import { eventLoopTurn } from "../train/turn.ts";
-import type { ComparedNetwork, CompareOptions } from "./compare.ts";
+import type { ComparedNetwork, CompareOptions } from "./comparison.ts";
 import { compileLayers } from "./layers.ts";
 import type { FeatureMatrix } from "./principal.ts";
 

@@ -4,7 +4,7 @@ import { observe } from "../features/observe.ts";
 import { imageSpec, seenImages } from "../train/image-input.ts";
 import { inEvaluation } from "../train/modes.ts";
 import { type PlannedStep, planStep } from "../train/planning.ts";
-import type { ComparedLayer, ComparedNetwork } from "./compare.ts";
+import type { ComparedLayer, ComparedNetwork } from "./comparison.ts";
 import { explainLimit, SMALLER_BATCH } from "./limits.ts";
 
 /** What a Step computes of a network. */

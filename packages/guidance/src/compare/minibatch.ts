@@ -1,7 +1,7 @@
 /** Comparison by sums over batches of unbiased estimates: samples cost time and no memory. */
 import type { Relations } from "@guidance/tensor";
 import { eventLoopTurn } from "../train/turn.ts";
-import type { CompareOptions, Comparison } from "./compare.ts";
+import type { CompareOptions, Comparison } from "./comparison.ts";
 import { compileLayers, type LayerStep } from "./layers.ts";
 import { cosine, dot } from "./products.ts";
 

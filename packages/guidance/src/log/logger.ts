@@ -5,7 +5,7 @@
 
 import { describeValue } from "../own-code.ts";
 import type { JsonObject } from "../run/json.ts";
-import type { ArmResult } from "../train/experiment.ts";
+import type { ArmResult } from "../train/evaluate.ts";
 import type { InspectionEvent, StepEvent, ValidationEvent } from "../train/observer.ts";
 import type { PairNames } from "../train/step.ts";
 

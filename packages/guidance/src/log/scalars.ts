@@ -2,7 +2,7 @@
  * What happens in a training as named numbers, under the names that every logger shows: in groups, so that the guided and
  * the unguided student, which are runs of their own there, lie in one picture.
  */
-import type { ArmResult } from "../train/experiment.ts";
+import type { ArmResult } from "../train/evaluate.ts";
 import type { InspectionEvent, StepEvent, ValidationEvent } from "../train/observer.ts";
 import type { PairNames } from "../train/step.ts";
 import type { Logger, LogStart } from "./logger.ts";

@@ -1,5 +1,5 @@
 /** The folder of one trained network: where a run of it goes on, and the record of what happens. */
-import { access } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { Backend } from "@guidance/tensor";
 import { combineLoggers, type Logger, type OpenLogger } from "../log/logger.ts";
@@ -51,7 +51,7 @@ export async function openArm(
   const metrics = join(folder, "metrics.jsonl");
   if (resume && checkpoint !== undefined && checkpoint !== "last") await replaceDamaged(folder, checkpoint, observer);
   const start =
-    resume && (await exists(join(folder, "last.json")))
+    resume && existsSync(join(folder, "last.json"))
       ? await loadProgress(folder, "last", trained, backend).catch((error) => adviseOnLast(folder, error))
       : undefined;
   // -1: a score before the first step is a record of step 0
@@ -70,7 +70,7 @@ export async function openArm(
 
 /** Puts checkpoint `name` in the place of `last`, where that is damaged or missing, and says so. */
 async function replaceDamaged(folder: string, name: string, observer: Observer | undefined): Promise<void> {
-  const hasOne = await Promise.all([name, "last"].map((each) => exists(join(folder, `${each}.json`))));
+  const hasOne = [name, "last"].map((each) => existsSync(join(folder, `${each}.json`)));
   if (!hasOne.includes(true)) return;
   try {
     await (await openCheckpoint(folder, "last")).close();
@@ -88,7 +88,7 @@ async function replaceDamaged(folder: string, name: string, observer: Observer |
 /** The error of a `last` checkpoint that cannot be used, with what helps where a run is resumed. */
 async function adviseOnLast(folder: string, error: unknown): Promise<never> {
   if (!(error instanceof RunError)) throw error;
-  const hasBest = await exists(join(folder, "best.json"));
+  const hasBest = existsSync(join(folder, "best.json"));
   const anew = `remove "${join(folder, "last.json")}" to train this network anew`;
   const hint = hasBest ? `Go on from another with --checkpoint best, or ${anew}` : `To go on, ${anew}`;
   throw new RunError({ ...error.parts, hint });
@@ -138,10 +138,3 @@ function recording(
 
 /** Enough digits of a similarity to draw it; a line has dozens. */
 const shortened = (value: number): number => (Number.isFinite(value) ? Number(value.toFixed(5)) : value);
-
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
-}

@@ -9,7 +9,7 @@ import { buildNetwork } from "../models/network.ts";
 import { guides, students } from "../models/registry.ts";
 import type { TrainConfig } from "./config.ts";
 import type { ImageInput } from "./image-input.ts";
-import type { Guidance, TrainingTask } from "./step.ts";
+import type { Guidance, TrainingTask } from "./task.ts";
 
 /** A network and its random numbers. */
 export interface BuiltNetwork {

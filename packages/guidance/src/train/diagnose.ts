@@ -4,7 +4,8 @@
  */
 import { type Backend, compile, currentTrace, grad, type nn, type Tensor } from "@guidance/tensor";
 import { taskLosses } from "./losses.ts";
-import { type BatchValues, batchInputs, type TrainingTask } from "./step.ts";
+import { type BatchValues, batchInputs } from "./step.ts";
+import type { TrainingTask } from "./task.ts";
 
 /** The first layer whose values are not finite, in the order they are computed. */
 export interface Diagnosis {

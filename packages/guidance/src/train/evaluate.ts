@@ -32,6 +32,18 @@ export interface Scores {
   readonly images: number;
 }
 
+/** Test scores of one trained network. */
+export interface ArmResult {
+  readonly arm: "guided" | "unguided";
+  readonly steps: number;
+  readonly secondsPerStep: number;
+  /** With the last weights. */
+  readonly test: Scores;
+  /** With the weights of the lowest validation loss; null where no validation loss was finite. */
+  readonly testAtBest: Scores | null;
+  readonly bestStep: number | null;
+}
+
 /** Who is told of scoring, and who may stop it. */
 export interface ScoringOptions {
   readonly signal?: AbortSignal | undefined;

@@ -11,7 +11,7 @@ import { type Loggers, openArm } from "./arm.ts";
 import { buildGuidance, buildStudent, studentTask } from "./build.ts";
 import { loadExperimentData } from "./check.ts";
 import type { TrainConfig } from "./config.ts";
-import type { Scores } from "./evaluate.ts";
+import type { ArmResult, Scores } from "./evaluate.ts";
 import { fit } from "./fit.ts";
 import { type PreparedGuide, prepareGuide } from "./guide.ts";
 import type { Observer } from "./observer.ts";
@@ -41,18 +41,6 @@ export interface ExperimentOptions {
   readonly resume?: boolean;
   /** `best` or `top-<step>`: what a resumed arm goes on from where its `last` checkpoint is damaged. */
   readonly checkpoint?: string | undefined;
-}
-
-/** Test scores of one trained network. */
-export interface ArmResult {
-  readonly arm: "guided" | "unguided";
-  readonly steps: number;
-  readonly secondsPerStep: number;
-  /** With the last weights. */
-  readonly test: Scores;
-  /** With the weights of the lowest validation loss; null where no validation loss was finite. */
-  readonly testAtBest: Scores | null;
-  readonly bestStep: number | null;
 }
 
 /** What a run comes to, as `summary.json` has it. */

@@ -17,7 +17,8 @@ import { compileInspection, type Inspector } from "./inspect.ts";
 import type { Observer } from "./observer.ts";
 import { type RateConfig, rateSchedule } from "./rate.ts";
 import { brokenTensors, type Progress } from "./state.ts";
-import { type BatchValues, compileTrainingStep, partOf, type TrainingStep, type TrainingTask } from "./step.ts";
+import { type BatchValues, compileTrainingStep, partOf, type TrainingStep } from "./step.ts";
+import type { TrainingTask } from "./task.ts";
 import { eventLoopTurn } from "./turn.ts";
 
 /** One network to train, and where it stands. */

@@ -1,5 +1,6 @@
 /** A run as its folder tells it, finished or not: for reports, plots and the dashboard. */
-import { access, readdir } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { JsonObject } from "../run/json.ts";
 import { readMetrics } from "../run/metrics.ts";
@@ -32,12 +33,6 @@ export interface RunHistory {
   readonly summary: ExperimentResult | undefined;
 }
 
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
-
 /** What `metrics.jsonl` records, by kind. */
 export function armHistory(arm: ArmName, records: readonly JsonObject[]): ArmHistory {
   const of = <T>(kind: string) => records.filter((record) => record.kind === kind) as unknown as T[];
@@ -50,10 +45,10 @@ export async function readHistory(folder: string): Promise<RunHistory> {
   const arms: ArmHistory[] = [];
   for (const arm of ARMS) {
     const path = join(folder, arm, "metrics.jsonl");
-    if (await exists(path)) arms.push(armHistory(arm, readMetrics(path)));
+    if (existsSync(path)) arms.push(armHistory(arm, readMetrics(path)));
   }
   const path = join(folder, "summary.json");
-  const summary = (await exists(path)) ? await readSealed(path, SUMMARY_FORMAT) : undefined;
+  const summary = existsSync(path) ? await readSealed(path, SUMMARY_FORMAT) : undefined;
   return { folder, arms, summary: summary as unknown as ExperimentResult | undefined };
 }
 
@@ -62,7 +57,7 @@ export async function listRuns(root: string): Promise<string[]> {
   const entries = await readdir(root, { withFileTypes: true });
   const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   const runs = await Promise.all(
-    folders.map(async (name) => ((await exists(join(root, name, "config.json"))) ? [name] : [])),
+    folders.map(async (name) => (existsSync(join(root, name, "config.json")) ? [name] : [])),
   );
   return runs.flat().sort().reverse();
 }

@@ -6,7 +6,8 @@
 import { type Backend, compile, currentTrace, type Generator, grad, hostScalar, type Tensor } from "@guidance/tensor";
 import { taskLosses } from "./losses.ts";
 import { type PlannedStep, planStep } from "./planning.ts";
-import { type BatchValues, batchInputs, type PairNames, pairNames, partOf, type TrainingTask } from "./step.ts";
+import { type BatchValues, batchInputs, type PairNames, pairNames, partOf } from "./step.ts";
+import type { TrainingTask } from "./task.ts";
 
 /** The similarity of one pair of layers. */
 export type PairSimilarity = PairNames & { readonly similarity: number };

@@ -4,7 +4,7 @@ import type { LayerPair } from "../features/pair.ts";
 import { guidanceLoss } from "../method/loss.ts";
 import { callNetwork } from "../models/network.ts";
 import { seenImages } from "./image-input.ts";
-import type { Guidance, TrainingTask } from "./step.ts";
+import type { Guidance, TrainingTask } from "./task.ts";
 
 export interface TaskLosses {
   /** crossEntropy + alpha x dissimilarity. */

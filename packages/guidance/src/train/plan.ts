@@ -12,7 +12,8 @@ import { trainsGuide } from "./guide.ts";
 import { checkGuideFile } from "./guide-record.ts";
 import { planInspection } from "./inspect.ts";
 import { type PlannedStep, peakTogether } from "./planning.ts";
-import { planTrainingStep, type TrainingTask } from "./step.ts";
+import { planTrainingStep } from "./step.ts";
+import type { TrainingTask } from "./task.ts";
 
 /** The plan of one step of a run. */
 export interface NamedPlan {

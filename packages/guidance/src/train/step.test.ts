@@ -1,7 +1,8 @@
 /** What a training step computes in parts, with clipping and with smoothed targets, against the plain step. */
 import { cpuBackend, Generator, nn, optim } from "@guidance/tensor";
 import { expect, test } from "vitest";
-import { compileTrainingStep, partOf, type TrainingTask } from "./step.ts";
+import { compileTrainingStep, partOf } from "./step.ts";
+import type { TrainingTask } from "./task.ts";
 
 const batch = {
   images: Float32Array.from({ length: 8 * 4 }, (_, i) => Math.sin(i + 1)),

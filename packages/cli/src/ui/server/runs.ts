@@ -1,5 +1,6 @@
 /** The runs of a folder, or the one run that the folder is. */
-import { access, realpath, stat } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { realpath, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { listRuns, RunError } from "@guidance/guidance";
 import type { RunEntry } from "../protocol.ts";
@@ -7,12 +8,6 @@ import { RunRecord } from "./run.ts";
 
 /** Runs whose curves are kept in memory, beside those that somebody looks at. */
 const KEPT = 16;
-
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
 
 export class Runs {
   readonly #root: string;
@@ -38,7 +33,7 @@ export class Runs {
       });
     }
     const root = await realpath(folder);
-    return new Runs(root, await exists(join(root, "config.json")));
+    return new Runs(root, existsSync(join(root, "config.json")));
   }
 
   /** Looks which runs there are; `version` is that of what is new. */
