@@ -1,13 +1,12 @@
 // Starts the `guidance` command as a user does, in folders of its own, on trainings that take about a second.
 
-import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readMetrics } from "@guidance/guidance";
 import { afterAll } from "vitest";
-import { type CommandOptions, type CommandResult, run } from "../support/command.ts";
+import { type CommandOptions, type CommandResult, type Running, run, startProgram } from "../support/command.ts";
 
 const command = fileURLToPath(new URL("../../packages/cli/bin/guidance.mjs", import.meta.url));
 
@@ -20,11 +19,25 @@ export function guidance(args: readonly string[], options: CommandOptions = {}):
   return run(process.execPath, [command, ...args], options);
 }
 
+/** Options of made-up images, a few and small. */
+export const tinyData: readonly string[] = [
+  ..."--dataset synthetic --synthetic-height 8 --synthetic-width 8 --synthetic-classes 4".split(" "),
+  ..."--synthetic-train 48 --synthetic-validation 12 --synthetic-test 12".split(" "),
+];
+
+/** Options of a training of a few steps. */
+export const tinySteps: readonly string[] = "--batch 16 --steps 4".split(" ");
+
+/** Options of networks of a few layers. */
+export const tinyNetworks: readonly string[] = "--layers 4 --first-width 6 --width 6 --guide-width 2".split(" ");
+
+/** Options of a guide that is soon trained. */
+export const tinyGuide: readonly string[] = "--guide-steps 2 --guide-batch 8".split(" ");
+
 /** Options of a training of a few steps on the CPU backend. */
 export const tiny: readonly string[] = [
-  ..."--device cpu --dataset synthetic --synthetic-height 8 --synthetic-width 8 --synthetic-classes 4".split(" "),
-  ..."--synthetic-train 48 --synthetic-validation 12 --synthetic-test 12 --batch 16 --steps 4".split(" "),
-  ..."--layers 4 --first-width 6 --width 6 --guide-width 2 --guide-steps 2 --guide-batch 8".split(" "),
+  ...["--device", "cpu"],
+  ...[...tinyData, ...tinySteps, ...tinyNetworks, ...tinyGuide],
 ];
 
 /** Folders that are gone after the tests of a file. */
@@ -49,48 +62,7 @@ export function outcome(run: string) {
   };
 }
 
-export interface Running {
-  readonly pid: number | undefined;
-  /** Resolves when the output contains `text`. */
-  printed(text: string): Promise<void>;
-  /** Resolves with the first group of `pattern` when the output matches it. */
-  found(pattern: RegExp): Promise<string>;
-  kill(signal: NodeJS.Signals): void;
-  /** Exit status and all that was printed. */
-  readonly ended: Promise<{ status: number | null; output: string }>;
-}
-
-/** Starts `guidance` and lets it run. */
+/** Starts `guidance` and lets it run, for at most a minute. */
 export function start(args: readonly string[], cwd: string): Running {
-  const child = spawn(process.execPath, [command, ...args], { cwd, timeout: 60_000 });
-  let output = "";
-  const waiting = new Set<() => void>();
-  const hear = (chunk: Buffer) => {
-    output += chunk;
-    for (const look of waiting) look();
-  };
-  child.stdout.on("data", hear);
-  child.stderr.on("data", hear);
-  const ended = new Promise<{ status: number | null; output: string }>((resolve) => {
-    child.on("close", (status) => {
-      for (const look of waiting) look();
-      resolve({ status, output });
-    });
-  });
-  /** Resolves with what `find` gives of the output, once it gives something. */
-  const awaited = <T>(what: string, find: () => T | undefined) =>
-    new Promise<T>((resolve, reject) => {
-      const look = () => {
-        const result = find();
-        if (result !== undefined) resolve(result);
-        else if (child.exitCode !== null) reject(new Error(`ended without ${what}:\n${output}`));
-        else return;
-        waiting.delete(look);
-      };
-      waiting.add(look);
-      look();
-    });
-  const found = (pattern: RegExp) => awaited(String(pattern), () => pattern.exec(output)?.[1]);
-  const printed = async (text: string) => void (await awaited(`"${text}"`, () => output.includes(text) || undefined));
-  return { pid: child.pid, printed, found, ended, kill: (signal) => void child.kill(signal) };
+  return startProgram(process.execPath, [command, ...args], { cwd });
 }

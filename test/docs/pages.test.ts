@@ -1,5 +1,6 @@
 // Every block of a page is of a kind that a test here knows, every link leads somewhere, and options and scripts that are
-// named in passing exist.
+// named in passing exist: in a line such as `guidance train --seed 1` those of its command, elsewhere those of a command that the
+// page names. Narrower than the page would be wrong as often as right: most paragraphs on options name no command, or another one.
 
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
@@ -10,6 +11,10 @@ import { anchorOf, blocksOf, pages, proseOf, textOf, where } from "./markdown.ts
 
 const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
+/** The options of each command. */
+const commands = new Map(
+  buildProgram().commands.map((command) => [command.name(), command.options.map(({ long }) => long)] as const),
+);
 /** Options of other programs. */
 const foreign = new Set(["--enable-unsafe-webgpu", "--peers"]);
 
@@ -42,13 +47,25 @@ describe.each(pages)("%s", (page) => {
     }
   });
 
-  test("names options and scripts that exist", () => {
-    const options = new Set(buildProgram().commands.flatMap(({ options }) => options.map(({ long }) => long)));
-    for (const [, code] of proseOf(page).matchAll(/`([^`\n]+)`/g)) {
+  test("names options that commands have, and scripts that exist", () => {
+    const text = textOf(page);
+    // as `train`, `guidance train` or in a line of a block
+    const named = [...commands.keys()].filter((name) => new RegExp(`\`${name}[ \`]|guidance ${name}\\b`).test(text));
+    for (const [, code] of proseOf(page).matchAll(/`([^`]+)`/g)) {
+      const place = `${page}: ${code}`;
+      const [, own = ""] = /^(?:guidance )?([a-z]+) /.exec(code) ?? [];
       const [word] = code.split(/[\s,=]/);
-      if (/^--\w/.test(word)) expect(options.has(word) || foreign.has(word), `${page}: ${code}`).toBe(true);
+      if (commands.has(own)) {
+        // a line of its own: each option is that command's
+        for (const [flag] of code.matchAll(/(?<=\s)--[a-z][\w-]*/g)) expect(commands.get(own), place).toContain(flag);
+      } else if (/^--\w/.test(word) && !foreign.has(word)) {
+        expect(
+          named.filter((name) => commands.get(name)?.includes(word)),
+          `${place}: no command that the page names has it`,
+        ).not.toEqual([]);
+      }
       const [, script] = /^pnpm ([\w:]+)/.exec(code) ?? [];
-      if (script !== undefined) expect([...Object.keys(scripts), "install"], `${page}: ${code}`).toContain(script);
+      if (script !== undefined) expect([...Object.keys(scripts), "install"], place).toContain(script);
     }
   });
 });

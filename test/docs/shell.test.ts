@@ -1,120 +1,63 @@
-// Every line of every shell block is tried. The command line accepts each `guidance` line, and runs those that a second or
-// two is enough for, on data of a few images; scripts of pnpm exist; jq runs. Nothing is left out without a reason, which
-// stands in a table here.
+// Every line of every shell block runs: `guidance` in this process, in a folder that has all that the pages speak of, and other
+// programs as they are. Sizes come from small.ts, which says what of a line it replaces.
 
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { buildProgram } from "@guidance/cli";
+import { openDevice } from "@guidance/shaders";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { guidance, tiny } from "../cli/command.ts";
-import { mustRun, root } from "../support/command.ts";
+import { mustRun, root, startProgram } from "../support/command.ts";
 import { openTier } from "../support/tiers.ts";
-import { commandsOf, guidanceArgs, shellLines, wordsOf } from "./lines.ts";
-import { blocksOf, pages } from "./markdown.ts";
+import { execute, found, interrupt, listen, parse, printed } from "./in-process.ts";
+import { commandsOf, guidanceArgs, shellLines } from "./lines.ts";
+import { outcomeOf } from "./outcomes.ts";
+import { scriptOf } from "./scripts.ts";
+import { type Servers, serve } from "./servers.ts";
+import { replace, replaced, withSizes } from "./small.ts";
+import { damageRun, makeWorld, stopRun } from "./world.ts";
 
 const jq = await openTier(
   "jq",
   () => mustRun("jq", ["--version"]),
   (version) => version.trim(),
 );
-const { packageManager, scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const webgpu = await openTier("webgpu", openDevice, ({ description }) => description);
+webgpu?.close();
+const swiftshader = await openTier(
+  "swiftshader",
+  () => openDevice({ device: "swiftshader" }),
+  ({ description }) => description,
+);
+swiftshader?.close();
 
-/** Lines of `guidance` that are parsed and not run, and why. */
-const onlyParsed: readonly (readonly [line: RegExp, reason: string])[] = [
-  [/^(doctor|tune|profile|bench)/, "measures a WebGPU device, which takes a while"],
-  [/ --data |^fetch /, "needs photographs or the network; test/cli has some"],
-  [/ --data-folder /, "needs the files of a data set; guidance/src/data has tests with some"],
-  [/^ui$|^ui [^-]|^train.* --ui/, "serves a page until it is stopped; test/ui looks at it"],
-  [/ --(mlflow|wandb) /, "records in a server; the loggers' own tests have some"],
-  [/ --resume /, "needs a run that was stopped; test/cli/kill.test.ts stops one"],
-  [/ --plugin examples\//, "is run by test/examples"],
-  [/^predict /, "needs an image file; test/cli/predict.test.ts has some"],
-  [/resnet18\.pth/, "needs torchvision's weights; test/weights.test.ts has some like them"],
-];
-
-/** The run that the pages speak of. */
-const RUN = "runs/20260131-120000-mnist";
-/** Options that make a line small enough, by command. */
-const small: Readonly<Record<string, readonly string[]>> = {
-  train: [...tiny, "--no-baseline"],
-  // the less memory there is, the shorter the search for the largest batch
-  plan: [...tiny, "--budget", "0.001"],
-  summary: tiny.slice(2),
-  eval: ["--device", "cpu"],
-  export: ["--force"],
-  import: ["--force"],
-  report: ["--force"],
-  plot: ["--force"],
-  compare: "--device cpu --samples 12 --force".split(" "),
-  "compare --estimator minibatch": "--batch 6".split(" "),
-};
-
-/** Lines of other programs. */
-const others: readonly (readonly [line: RegExp, accept: (words: readonly string[], line: string) => unknown])[] = [
-  [
-    /^npx -y pnpm@/,
-    (words) =>
-      expect([words[2], ["install", ...Object.keys(scripts)]]).toEqual([
-        packageManager,
-        expect.arrayContaining([words[3]]),
-      ]),
-  ],
-  [/^pnpm /, (words) => expect(["install", ...Object.keys(scripts)]).toContain(words[1])],
-  [/^jq /, runJq],
-];
+const { packageManager } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
 let folder: string;
+let servers: Servers;
 const home = process.cwd();
 beforeAll(async () => {
   folder = mkdtempSync(join(root, "test/.docs-shell-"));
   process.chdir(folder);
-  for (const { language, note, text } of pages.flatMap((page) => blocksOf(page))) {
-    if (language !== "sh" && /^[\w-]+\.\w+$/.test(note)) writeFileSync(note, text);
-  }
-  silence();
-  await execute(["train", "--folder", RUN, ...tiny]);
-  for (const other of ["runs/first", "runs/second"]) cpSync(RUN, other, { recursive: true });
+  servers = await serve();
+  vi.stubEnv("HF_ENDPOINT", servers.url);
+  vi.stubEnv("WANDB_BASE_URL", servers.url);
+  vi.stubEnv("WANDB_API_KEY", "key");
+  listen();
+  await makeWorld();
   vi.restoreAllMocks();
 });
 afterAll(() => {
+  vi.unstubAllEnvs();
+  servers.close();
   process.chdir(home);
   rmSync(folder, { recursive: true, force: true });
 });
-beforeEach(silence);
+beforeEach(listen);
 afterEach(() => vi.restoreAllMocks());
 
-/** What a command wrote to standard output and to standard error. */
-const printed = { stdout: "", stderr: "" };
-function silence(): void {
-  for (const stream of ["stdout", "stderr"] as const) {
-    printed[stream] = "";
-    vi.spyOn(process[stream], "write").mockImplementation((text) => {
-      printed[stream] += text;
-      return true;
-    });
-  }
-  vi.spyOn(console, "log").mockImplementation((text) => {
-    printed.stdout += `${text}\n`;
-  });
-}
-
-/** Runs a command line in this process; help is a result too. */
-async function execute(args: readonly string[], program = buildProgram()): Promise<void> {
-  await program.parseAsync(args, { from: "user" }).catch((error) => {
-    if (error.code !== "commander.helpDisplayed")
-      throw new Error(`${args.join(" ")}: ${printed.stderr}${error.message}`);
-  });
-}
-
-/** Only takes the arguments apart; throws for an option, a choice or an argument that there is none of. */
-async function parse(args: readonly string[]): Promise<void> {
-  const program = buildProgram();
-  for (const command of program.commands) command.action(() => {});
-  await execute(args, program);
-}
+const places = () => ({ server: servers.url, figures: join(folder, "figures.json") });
 
 /** Runs a recipe of jq, on a file of the run or on what a command printed, and expects it to give something but null. */
-async function runJq(_words: readonly string[], line: string, input?: string): Promise<void> {
+async function runJq(line: string, input?: string): Promise<void> {
   if (jq === undefined) return; // the end of the run says so
   if (input !== undefined) writeFileSync("input.json", input);
   const output = await mustRun("bash", ["-c", input === undefined ? line : `${line} <input.json`], { cwd: folder });
@@ -122,57 +65,132 @@ async function runJq(_words: readonly string[], line: string, input?: string): P
   expect(output).not.toMatch(/\bnull\b/);
 }
 
-const lines = shellLines().map((line) => ({ ...line, commands: commandsOf(line.text) }));
+type Table<T> = readonly (readonly [line: RegExp, T])[];
 
-test("the table of what is not run has no line too many", () => {
-  const args = lines.flatMap(({ commands }) => commands.map((words) => guidanceArgs(words)?.join(" ") ?? ""));
-  for (const [pattern] of onlyParsed)
+/** What is to be there before a line. */
+const before: Table<() => void> = [
+  [/^train --resume \S+$/, stopRun],
+  [/^train --resume .* --checkpoint best$/, damageRun],
+];
+
+/** What a server has got after a line. */
+const received: Table<RegExp> = [
+  [/ --mlflow /, /\/runs\/update .*"status":"FINISHED"/],
+  [/ --wandb /, /^\/files\/entity\/project\/\w+\/file_stream .*"complete":true/],
+  [/^fetch /, /\/resolve\/main\/data\/validation-/],
+];
+
+/** Lines that show a page until Ctrl-C, where its address is, and their exit status then. */
+const pageShown: Table<{ address: RegExp; status: number }> = [
+  [/^ui( [^-]|$)/, { address: /^dashboard (http\S+)$[\s\S]*^Ctrl-C ends it$/m, status: 0 }],
+  [/^train --ui$/, { address: /^dashboard (http\S+)$/m, status: 130 }],
+];
+
+/** Lines that are refused with the sizes they are given, and how. */
+const refused: Table<RegExp> = [
+  [/^bench /, /memory: the step needs [\d.]+ GB and the budget of webgpu .* is 1\.00 GB/],
+];
+
+/** What a line needs, where this machine may not have it; the end of the run says so. */
+const needs: Table<boolean> = [
+  [/^doctor --device swiftshader$/, swiftshader !== undefined],
+  [/^(doctor|profile|tune|bench)( |$)/, webgpu !== undefined],
+];
+
+const of = <T>(table: Table<T>, line: string): T | undefined => table.find(([pattern]) => pattern.test(line))?.[1];
+
+/** Runs a line to its end, and looks at what it prints, leaves and sends. */
+async function runToEnd(line: string, args: readonly string[]): Promise<void> {
+  const { prints, leaves = () => [] } = outcomeOf(args);
+  for (const path of leaves(args)) rmSync(path, { recursive: true, force: true });
+  of(before, line)?.();
+  expect(await execute(withSizes(args))).toBe(0);
+  const [, ...paths] = prints.exec(printed.stdout) ?? [];
+  expect(printed.stdout).toMatch(prints);
+  for (const path of [...leaves(args), ...paths]) expect(existsSync(path), path).toBe(true);
+  const call = of(received, line);
+  if (call) expect(servers.calls).toContainEqual(expect.stringMatching(call));
+}
+
+/** Runs a line until the page was seen whose address it prints. */
+async function runUntilSeen(args: readonly string[], { address, status }: { address: RegExp; status: number }) {
+  const running = execute(withSizes(args));
+  await expectPage(await found(address));
+  interrupt();
+  expect(await running).toBe(status);
+}
+
+async function expectPage(address: string): Promise<void> {
+  const response = await fetch(address);
+  expect([response.status, await response.text()]).toEqual([200, expect.stringContaining("<html")]);
+}
+
+/** Other scripts of the repository by the words after `pnpm`, and what runs them. */
+const scripts: Table<(words: readonly string[]) => Promise<void>> = [
+  // what runs these lines is one of them
+  [/^test$/, async (words) => expect(scriptOf(words).line).toMatch(/^.* turbo run test /)],
+  [/^bench /, async (words) => expect(await runScript(words)).toMatch(/\| guidance \|/)],
+  [/^example quickstart$/, async (words) => expect(await runScript(words)).toMatch(/^step \d+: loss /m)],
+  [/^example browser/, serveScript],
+];
+
+const shell = (words: readonly string[]) => {
+  const { line, cwd, path } = scriptOf(replace(words, places()));
+  return ["sh", ["-c", `exec ${line}`], { cwd, env: { PATH: path } }] as const;
+};
+
+const runScript = (words: readonly string[]): Promise<string> => mustRun(...shell(words));
+
+async function serveScript(words: readonly string[]): Promise<void> {
+  const server = startProgram(...shell(words));
+  await expectPage(await server.found(/(http:\/\/127\.0\.0\.1:\d+\/)/));
+  server.kill("SIGTERM");
+  await server.ended;
+}
+
+const lines = shellLines().map(({ place, text }) => {
+  const commands = commandsOf(text);
+  const [words] = commands;
+  const args = guidanceArgs(words);
+  // the words that tables know it by
+  const line = (args ?? words.slice(words[0] === "npx" ? 3 : 0)).join(" ");
+  return { place, text, commands, args, line };
+});
+
+test("no table has an entry that is of no line", () => {
+  for (const [pattern] of [before, received, pageShown, refused, needs, scripts, replaced].flat())
     expect(
-      args.some((line) => pattern.test(line)),
+      lines.some(({ line }) => line.search(pattern) >= 0),
       String(pattern),
     ).toBe(true);
 });
 
-describe.each(lines.map((line) => [line.place, line.text, line.commands] as const))(
+describe.each(lines.map((line) => [line.place, line.text, line] as const))(
   "%s %s",
-  (_place, text, commands) => {
-    const args = guidanceArgs(commands[0]);
+  (_place, text, { commands, args, line }) => {
+    const [words, next] = commands;
+    const isMissing = of(needs, line) === false;
     if (args === undefined) {
-      test("is of a program that is known", async () => {
-        const accept = others.find(([pattern]) => pattern.test(text));
-        if (accept === undefined) throw new Error(`nothing is known of "${wordsOf(text)[0]}"`);
-        await accept[1](commands[0], text);
+      test("runs", async () => {
+        if (words[0] === "jq") return runJq(text);
+        const script = of(scripts, line);
+        if (words[0] !== "npx" || script === undefined) throw new Error("nothing is known of it");
+        expect(words.slice(0, 3)).toEqual(["npx", "-y", packageManager]);
+        await script(words.slice(3));
       });
       return;
     }
 
     test("is accepted", () => parse(args));
 
-    const reason = onlyParsed.find(([pattern]) => pattern.test(args.join(" ")))?.[1];
-    if (reason !== undefined) {
-      test.skip(`is not run: it ${reason}`, () => {});
-      return;
-    }
-    test("runs", async () => {
-      const [command, ...rest] = args;
-      const all = [
-        command,
-        ...rest,
-        ...(rest.includes("--help") ? [] : (small[command] ?? [])),
-        ...(rest.includes("minibatch") ? small["compare --estimator minibatch"] : []),
-      ];
-      // a new run's folder must not be there yet
-      if (rest.includes("--folder")) rmSync(rest[rest.indexOf("--folder") + 1], { recursive: true, force: true });
-      if (rest.includes("--plugin")) {
-        // a plugin is imported by Node, which a test runner's own modules are not
-        const { status, output } = await guidance(all, { cwd: folder });
-        expect(status, output).toBe(0);
-        return;
-      }
-      await execute(all);
-      expect(printed.stdout).not.toBe("");
-      const [, next] = commands;
-      if (next?.[0] === "jq") await runJq(next, text.slice(text.indexOf("jq ")), printed.stdout);
+    test.skipIf(isMissing)("runs", async () => {
+      const here = replace(args, places());
+      const page = of(pageShown, line);
+      const refusal = of(refused, line);
+      if (page) await runUntilSeen(here, page);
+      else if (refusal) await expect(execute(withSizes(here))).rejects.toThrow(refusal);
+      else await runToEnd(line, here);
+      if (next?.[0] === "jq") await runJq(text.slice(text.indexOf("jq ")), printed.stdout);
     });
   },
 );

@@ -1,41 +1,26 @@
 // The browser example as a user sees it: built and served by its own command, trained in a real Chromium. Small networks,
 // since the kernels are compiled anew in every browser.
 
-import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openBrowser } from "../browser/chromium.ts";
-import { root } from "../support/command.ts";
+import { type Running, root, startProgram } from "../support/command.ts";
 import { openTier } from "../support/tiers.ts";
 
 const browser = await openTier("browser", openBrowser, ({ version }) => version);
 
-let server: ChildProcess | undefined;
+/** The example's server, on a free port. */
+let server: Running | undefined;
 let address = "";
-
-/** Starts the example's server on a free port. */
-async function serve(): Promise<string> {
-  const examples = join(root, "examples");
-  server = spawn(process.execPath, ["--import", "tsx", "browser/serve.ts", "0"], { cwd: examples });
-  let printed = "";
-  return new Promise((resolve, reject) => {
-    const hear = (chunk: Buffer) => {
-      printed += chunk;
-      const found = /http:\/\/127\.0\.0\.1:\d+\//.exec(printed);
-      if (found) resolve(found[0]);
-    };
-    server?.stdout?.on("data", hear);
-    server?.stderr?.on("data", hear);
-    server?.on("exit", () => reject(new Error(`the server ended:\n${printed}`)));
-  });
-}
 
 describe.skipIf(!browser)("the page", () => {
   beforeAll(async () => {
-    address = await serve();
+    const options = { cwd: join(root, "examples") };
+    server = startProgram(process.execPath, ["--import", "tsx", "browser/serve.ts", "0"], options);
+    address = await server.found(/(http:\/\/127\.0\.0\.1:\d+\/)/);
   });
   afterAll(async () => {
-    server?.kill();
+    server?.kill("SIGTERM");
     await browser?.close();
   });
 

@@ -1,7 +1,7 @@
 // Runs other programs the way a user would: through pnpm and npm, in a folder of their own. Never blocks: a test runner
 // whose worker is silent for a minute takes it for dead.
 
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
@@ -45,6 +45,53 @@ export async function mustRun(program: string, args: readonly string[], options:
   const { status, stdout, output } = await run(program, args, options);
   if (status !== 0) throw new Error(`${program} ${args.join(" ")} ended with status ${status}:\n${output}`);
   return stdout;
+}
+
+export interface Running {
+  readonly pid: number | undefined;
+  /** Resolves when the output contains `text`. */
+  printed(text: string): Promise<void>;
+  /** Resolves with the first group of `pattern` when the output matches it. */
+  found(pattern: RegExp): Promise<string>;
+  kill(signal: NodeJS.Signals): void;
+  /** Exit status and all that was printed. */
+  readonly ended: Promise<{ status: number | null; output: string }>;
+}
+
+/** Starts a program and lets it run, for at most a minute. */
+export function startProgram(program: string, args: readonly string[], options: CommandOptions = {}): Running {
+  const { cwd = root, env } = options;
+  const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, timeout: 60_000 });
+  let output = "";
+  const waiting = new Set<() => void>();
+  const hear = (chunk: Buffer) => {
+    output += chunk;
+    for (const look of waiting) look();
+  };
+  child.stdout.on("data", hear);
+  child.stderr.on("data", hear);
+  const ended = new Promise<{ status: number | null; output: string }>((resolve) => {
+    child.on("close", (status) => {
+      for (const look of waiting) look();
+      resolve({ status, output });
+    });
+  });
+  /** Resolves with what `find` gives of the output, once it gives something. */
+  const awaited = <T>(what: string, find: () => T | undefined) =>
+    new Promise<T>((resolve, reject) => {
+      const look = () => {
+        const result = find();
+        if (result !== undefined) resolve(result);
+        else if (child.exitCode !== null) reject(new Error(`ended without ${what}:\n${output}`));
+        else return;
+        waiting.delete(look);
+      };
+      waiting.add(look);
+      look();
+    });
+  const found = (pattern: RegExp) => awaited(String(pattern), () => pattern.exec(output)?.[1]);
+  const printed = async (text: string) => void (await awaited(`"${text}"`, () => output.includes(text) || undefined));
+  return { pid: child.pid, printed, found, ended, kill: (signal) => void child.kill(signal) };
 }
 
 /** The command for this repository's pnpm: the one on the path, which scripts run by pnpm have, else through npx. */

@@ -28,7 +28,8 @@ Examples:
   guidance <command> --help            all options of a command, and more examples
 
 Exit status: 0 done, 1 an error (one line on standard error; --debug adds the stack), 130 and 143 stopped by SIGINT and
-SIGTERM, with what was trained saved. Environment: GUIDANCE_DEVICE, HF_TOKEN, NO_COLOR.`;
+SIGTERM, with what was trained saved. Environment: GUIDANCE_DEVICE, HF_TOKEN, HF_ENDPOINT,
+NO_COLOR.`;
 
 /** The whole command line, ready to parse. */
 export function buildProgram(): Command {

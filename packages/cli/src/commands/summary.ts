@@ -32,7 +32,7 @@ export function addSummary(program: Command): void {
   addOutputOptions(command, "print them as JSON");
   addExamples(command, [
     ["", "both networks of the demonstration"],
-    ["--preset notebook --network guide --batch 1", "ResNet-18 on one image"],
+    ["--preset notebook --network guide --batch 2", "ResNet-18 on two images"],
   ]);
   command.action((options: SummaryOptions) => summary(options, command));
 }

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { fetchShards } from "./hub.ts";
 import { fetchFile, reasonOf } from "./hub-file.ts";
 
@@ -108,6 +108,13 @@ test("shards are fetched with the token, and not again", async () => {
   expect(reports).toEqual([...reports].sort((a, b) => a - b));
   await run("plain");
   expect(requests).toHaveLength(5);
+});
+
+test("HF_ENDPOINT names another server", async () => {
+  vi.stubEnv("HF_ENDPOINT", `${hubUrl}/`);
+  const options = { folder: join(root, "mirror"), token: "hf_x", retryDelay: 1 };
+  expectWhole("mirror", await fetchShards("ILSVRC/imagenet-1k", options));
+  vi.unstubAllEnvs();
 });
 
 test("a connection that breaks off is taken up where it ended", async () => {

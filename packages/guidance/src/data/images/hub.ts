@@ -20,7 +20,7 @@ export interface FetchShardsOptions extends Pick<FetchFileOptions, "signal" | "r
   readonly revision?: string;
   /** Splits to fetch; training and validation unless given. */
   readonly splits?: readonly SplitName[];
-  /** Another server than https://huggingface.co. */
+  /** The server; that of the environment variable HF_ENDPOINT, else https://huggingface.co, unless given. */
   readonly hubUrl?: string;
   /** Told how much there is of all files together, as it comes. */
   readonly progress?: (progress: {
@@ -65,9 +65,12 @@ export async function fetchShards(dataset: string, options: FetchShardsOptions):
   return paths;
 }
 
+/** As Hugging Face's own programs have it. */
+const hubOfEnvironment = (): string => (process.env.HF_ENDPOINT || "https://huggingface.co").replace(/\/+$/, "");
+
 async function listShards(
   dataset: string,
-  { token, revision = "main", splits = ["train", "validation"], hubUrl = "https://huggingface.co" }: FetchShardsOptions,
+  { token, revision = "main", splits = ["train", "validation"], hubUrl = hubOfEnvironment() }: FetchShardsOptions,
 ): Promise<Shard[]> {
   // Loaded only where something is fetched: it is 5 MB of code for many other things.
   const { listFiles } = await import("@huggingface/hub");
