@@ -3,14 +3,17 @@
  * preset; and single fields as `a.b=value`. What they hold is checked with the whole configuration afterwards.
  */
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { ConfigError, SEAL } from "@guidance/guidance";
 import { ValueError } from "@guidance/tensor";
-import { parse } from "yaml";
 
 type Fields = Record<string, unknown>;
 
 const isFields = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** The value of a YAML text. Its library takes long to load, and most commands read none. */
+const parse: typeof import("yaml").parse = (...text) => createRequire(import.meta.url)("yaml").parse(...text);
 
 /** The fields in a YAML file. */
 export function readConfigFile(file: string): Fields {

@@ -1,13 +1,22 @@
 /** Opens the backend a command runs on. */
-import { createBackend, defaultBudget, deviceChoices, openDevice, type WebGpuBackend } from "@guidance/shaders";
-import { type Backend, cpuBackend, ValueError } from "@guidance/tensor";
+import type { DeviceChoice, WebGpuBackend } from "@guidance/shaders";
+import { type Backend, cpuBackend, memoryBudget, ValueError } from "@guidance/tensor";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { oneOf } from "./options.ts";
 import { type Choices, readChoices } from "./tuning.ts";
 
 /** What `--device` takes: WebGPU adapters, and the reference backend. */
-export const devices = [...deviceChoices, "cpu"] as const;
-export type Device = (typeof devices)[number];
+export type Device = DeviceChoice | "cpu";
+
+// named here, so that the kernels are loaded only where they run
+const deviceNames: Readonly<Record<Device, true>> = {
+  auto: true,
+  gpu: true,
+  lavapipe: true,
+  swiftshader: true,
+  cpu: true,
+};
+const devices = Object.keys(deviceNames) as Device[];
 
 export interface DeviceOptions {
   readonly device?: Device;
@@ -69,12 +78,13 @@ export async function open(options: DeviceOptions, choices?: Choices): Promise<O
   const { budget } = options;
   if (device === "cpu") {
     // its memory is the machine's, as a software adapter's is
-    const budgetBytes = budget === undefined ? defaultBudget(true) : budget * 1e9;
+    const budgetBytes = budget === undefined ? memoryBudget() : budget * 1e9;
     return {
       backend: cpuBackend({ budgetBytes }),
       hint: "this is the reference backend; --device auto takes a GPU or a software WebGPU device",
     };
   }
+  const { createBackend, openDevice } = await import("@guidance/shaders");
   const opened = await openDevice({ device });
   const { hint } = opened;
   const webgpu = createBackend(opened, {

@@ -8,6 +8,7 @@ import {
   type DeviceBuffer,
   type Kernel,
   type Lowering,
+  memoryBudget,
   type Overwrites,
   type Plan,
   type Program,
@@ -16,7 +17,7 @@ import type { OpenedDevice } from "./adapter/device.ts";
 import { type OpenDeviceOptions, openDevice } from "./adapter/open.ts";
 import { mapMode } from "./adapter/usage.ts";
 import { waitQuietly } from "./adapter/wait.ts";
-import { type Counters, defaultBudget, Memory, newCounters, type WebGpuBuffer } from "./buffers.ts";
+import { type Counters, Memory, newCounters, type WebGpuBuffer } from "./buffers.ts";
 import { beginPlan, type ProgramContext } from "./encode.ts";
 import { choicesName } from "./kernels/choices.ts";
 import type { DeviceTraits } from "./kernels/dispatch.ts";
@@ -56,7 +57,7 @@ export class WebGpuBackend implements Backend {
     const { choices } = this.traits;
     // other kernels may round otherwise: the name says so wherever devices are compared
     this.name = `webgpu ${opened.description}${choices?.size ? `, tuned ${choicesName(choices)}` : ""}`;
-    const budgetBytes = options.budgetBytes ?? defaultBudget(this.traits.software);
+    const budgetBytes = options.budgetBytes ?? (this.traits.software ? memoryBudget() : Infinity);
     this.limits = {
       budgetBytes,
       maxBufferBytes: opened.limits.maxBufferSize,

@@ -37,16 +37,6 @@ export class WebGpuBuffer implements DeviceBuffer {
   }
 }
 
-/** Share of the free memory a backend may take where kernels run on the CPU. */
-const BUDGET_SHARE = 0.7;
-
-/** Bytes all buffers of a software device may take: its memory is the machine's. Unlimited where nothing is known. */
-export function defaultBudget(software: boolean): number {
-  if (!software || typeof process === "undefined") return Infinity;
-  const os = process.getBuiltinModule?.("node:os");
-  return os ? Math.floor(os.freemem() * BUDGET_SHARE) : Infinity;
-}
-
 /** Creates and counts buffers. */
 export class Memory {
   readonly budgetBytes: number;

@@ -9,7 +9,7 @@ export { type DeviceChoice, deviceChoices, type OpenDeviceOptions, openDevice } 
 export { bufferUsage, mapMode } from "./adapter/usage.ts";
 export { waitQuietly } from "./adapter/wait.ts";
 export { type BackendOptions, createBackend, openBackend, type WebGpuBackend } from "./backend.ts";
-export { type Counters, defaultBudget } from "./buffers.ts";
+export type { Counters } from "./buffers.ts";
 export type { DeviceTraits, Dispatch, GeneratedKernel } from "./kernels/dispatch.ts";
 export type { KernelTime, KernelTimes } from "./profile.ts";
 export type { TimedChoice, TunedKernel } from "./tune.ts";

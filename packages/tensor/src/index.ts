@@ -6,6 +6,7 @@
 
 export * from "./backend/backend.ts";
 export { type CpuOptions, cpuBackend } from "./backend/cpu.ts";
+export { memoryBudget } from "./backend/memory-budget.ts";
 export * from "./compile/kernel.ts";
 export type { CompileOptions } from "./compile/pipeline.ts";
 export * from "./compile/plan.ts";

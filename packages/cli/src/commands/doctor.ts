@@ -8,8 +8,6 @@ import { SilentFailure } from "../errors.ts";
 import { addExamples } from "../examples.ts";
 import { duration } from "../report/format.ts";
 import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
-import { selfTests } from "../selftest/cases.ts";
-import { runSelfTests } from "../selftest/run.ts";
 import { dawnVersion } from "./run.ts";
 
 export function addDoctor(program: Command): void {
@@ -93,6 +91,8 @@ function describeAdapter({ opened, traits }: WebGpuBackend, found: Findings): vo
 
 /** Prints one line, and one for each op that is wrong; returns their names. */
 async function selfTest({ backend }: Opened, found: Findings): Promise<string[]> {
+  const { selfTests } = await import("../selftest/cases.ts");
+  const { runSelfTests } = await import("../selftest/run.ts");
   const started = performance.now();
   let tested = 0;
   let lacking = "";

@@ -1,5 +1,5 @@
 /** `guidance tune`: measures the alternatives of kernels on this device and keeps what is fastest for later runs. */
-import { createBackend, openDevice, type TunedKernel } from "@guidance/shaders";
+import type { TunedKernel } from "@guidance/shaders";
 import { ValueError } from "@guidance/tensor";
 import type { Command } from "commander";
 import { deviceOf } from "../device.ts";
@@ -34,6 +34,7 @@ async function tune(options: StepOptions & OutputOptions, command: Command): Pro
     });
   }
   const output = new Output(options);
+  const { createBackend, openDevice } = await import("@guidance/shaders");
   const opened = await openDevice({ device });
   const before = await readChoices(opened, (line) => output.line(line));
   const backend = createBackend(opened, options.budget === undefined ? {} : { budgetBytes: options.budget * 1e9 });

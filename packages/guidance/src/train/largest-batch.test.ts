@@ -36,3 +36,15 @@ test("batches for which no plan can be made do not fit", async () => {
   const far = await largestBatch(100_000, 2, async (batch) => (batch > 2674 ? Number.POSITIVE_INFINITY : 50 + batch));
   expect(far).toEqual({ batch: 2674, peak: 2724 });
 });
+
+test.each([2e6, 2e10])("finds the largest batch of a parabola below %d bytes in very few plans", async (budget) => {
+  const peakOf = (batch: number) => 55_000 + 3200 * batch + 24 * batch ** 2;
+  let plans = 0;
+  const found = await largestBatch(budget, 2, async (batch) => {
+    plans++;
+    return peakOf(batch);
+  });
+  expect(plans).toBeLessThanOrEqual(7);
+  expect(found?.peak).toBeLessThanOrEqual(budget);
+  expect(peakOf((found?.batch ?? 0) + 1)).toBeGreaterThan(budget);
+});

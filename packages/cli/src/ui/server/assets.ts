@@ -2,7 +2,6 @@
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
 
 export interface Asset {
   readonly type: string;
@@ -13,6 +12,7 @@ const page = (name: string) => fileURLToPath(new URL(`../page/${name}`, import.m
 
 /** The only paths that are served as files, and what they are. */
 export async function bundlePage(): Promise<ReadonlyMap<string, Asset>> {
+  const { build } = await import("esbuild"); // it takes long to load
   const { outputFiles } = await build({
     entryPoints: [page("main.ts")],
     bundle: true,

@@ -1,6 +1,5 @@
 /** One image for a network: decoded, brought to the size and the channels it was trained on. */
 import type { ImageFormat } from "../source.ts";
-import { decodeImage } from "./decode.ts";
 import { type Pixels, resizeCrop } from "./resize.ts";
 import { applyTransform, transformNamed } from "./transforms.ts";
 
@@ -15,6 +14,7 @@ export async function imageInFormat(
   fit: Fit,
   transform = "center-crop",
 ): Promise<Uint8Array> {
+  const { decodeImage } = await import("./decode.ts"); // it takes long to load
   const pixels = await decodeImage(bytes, path);
   const plane = height * width;
   const image =
