@@ -1,4 +1,5 @@
 /** Axes of charts: from values to places, and ticks at round numbers. */
+import { extent } from "./extent.ts";
 
 export interface Axis {
   readonly title: string;
@@ -53,15 +54,10 @@ function logarithmic(low: number, high: number, most: number): Scale {
 /** A scale for all `values` that have a place on it, with about `most` ticks or fewer. */
 export function scaleOf({ scale, includes = [] }: Axis, values: Iterable<number>, most: number): Scale {
   const isLog = scale === "log";
-  let [low, high] = [Infinity, -Infinity];
-  for (const list of [values, includes]) {
-    for (const value of list) {
-      if (!Number.isFinite(value) || (isLog && value <= 0)) continue;
-      low = Math.min(low, value);
-      high = Math.max(high, value);
-    }
-  }
-  if (low > high) [low, high] = isLog ? [1, 10] : [0, 1];
+  const placed = function* () {
+    for (const list of [values, includes]) for (const value of list) if (!isLog || value > 0) yield value;
+  };
+  const [low, high] = extent(placed()) ?? (isLog ? [1, 10] : [0, 1]);
   if (isLog) return logarithmic(low, high, most);
   // one value only stands in the middle
   const room = low === high ? Math.abs(low) / 2 || 0.5 : 0;

@@ -1,5 +1,6 @@
 /** Heat maps: colours, text that cannot break out, and what terminals get. */
 import { expect, test } from "vitest";
+import { extent } from "./extent.ts";
 import { type HeatMap, heatMapSvg, similarityRange } from "./heat-map.ts";
 import { heatMapText } from "./heat-text.ts";
 import { isLight, viridis } from "./viridis.ts";
@@ -59,10 +60,26 @@ test("large and empty maps are drawn too", () => {
   expect(heatMapSvg(empty)).not.toMatch(/NaN|Infinity/);
 });
 
-test("colours begin at 0, or lower where something is", () => {
-  expect(similarityRange([[0.2, Number.NaN]])).toEqual([0, 1]);
+test("colours reach from 0 to 1, and beyond where something is", () => {
+  expect(similarityRange([[0.2, Number.NaN, null]])).toEqual([0, 1]);
   expect(similarityRange([[0.2, -0.5]])).toEqual([-0.5, 1]);
+  expect(similarityRange([[1.5], [0.2]])).toEqual([0, 1.5]);
   expect(similarityRange([])).toEqual([0, 1]);
+});
+
+test("a matrix may have more values than a function takes arguments", () => {
+  const rows = Array.from({ length: 400 }, (_, i) => Array.from({ length: 400 }, (_, j) => (i === j ? 2 : -1)));
+  expect(similarityRange(rows)).toEqual([-1, 2]);
+  expect(extent(rows.flat())).toEqual([-1, 2]);
+  expect(extent([Number.NaN, null, Infinity])).toBeUndefined();
+});
+
+test("a long title is not cut", () => {
+  const title = "linear-cka (full) on 512 images of mnist test ".repeat(3);
+  const [, width, left] =
+    /width="(\d+)"[\s\S]*?<text x="([\d.]+)" [^>]*font-size="13"/.exec(heatMapSvg({ ...map, title })) ?? [];
+  // a letter is about 0.6 of its height wide
+  expect(Number(width) - Number(left)).toBeGreaterThanOrEqual(0.6 * 13 * title.length);
 });
 
 test("without colours a terminal gets characters from light to dark", () => {

@@ -2,7 +2,8 @@
  * A heat map as SVG: numbers of a matrix as colours, names on both axes, a legend. It stands alone as a file and goes into
  * a page as it is; without a background, and with text in a grey that is read on white and on black.
  */
-import { escapeText, TEXT } from "./svg.ts";
+import { extent } from "./extent.ts";
+import { escapeText, TEXT, textWidth } from "./svg.ts";
 import { isLight, viridis } from "./viridis.ts";
 
 export interface HeatMapAxis {
@@ -26,18 +27,18 @@ export interface HeatMap {
   readonly cell?: { readonly width: number; readonly height: number };
 }
 
-const FONT = 11;
-/** Width of a letter of that size, about. */
-const LETTER = 6.5;
+/** Sizes of letters: of all but the title, and of that. */
+const [FONT, TITLE] = [11, 13];
 /** Width of a matrix that cells are made for, and what a cell is at least and at most. */
 const [MATRIX, SMALLEST, LARGEST] = [720, 6, 30];
 /** From this size on a cell shows its number. */
 const NUMBERED = 24;
 const GAP = 6;
 
-/** The values of the first and the last colour for similarities: 0 and 1, and lower where some are negative. */
-export function similarityRange(values: HeatMap["values"]): HeatMap["range"] {
-  return [Math.min(0, ...values.flat().filter(Number.isFinite)), 1];
+/** The values of the first and the last colour for similarities: 0 and 1, or beyond where some are. */
+export function similarityRange(values: readonly (readonly (number | null)[])[]): HeatMap["range"] {
+  const [low, high] = extent(values.flat()) ?? [0, 1];
+  return [Math.min(0, low), Math.max(1, high)];
 }
 
 /** The map as an SVG document. Pure: the same data, the same text. */
@@ -45,16 +46,16 @@ export function heatMapSvg({ title, rows, columns, values, legend, range: [low, 
   const most = Math.max(rows.names.length, columns.names.length, 1);
   const square = Math.min(LARGEST, Math.max(SMALLEST, Math.floor(MATRIX / most)));
   const { width: wide, height: tall } = cell ?? { width: square, height: square };
-  const longest = ({ names }: HeatMapAxis) => Math.ceil(LETTER * Math.max(0, ...names.map(({ length }) => length)));
+  const longest = ({ names }: HeatMapAxis) => Math.ceil(Math.max(0, ...names.map((name) => textWidth(name, FONT))));
   const left = GAP + FONT + GAP + longest(rows) + GAP;
   const top = GAP + 2 * FONT + GAP + FONT + GAP + longest(columns) + GAP;
   const size = [wide * columns.names.length, tall * rows.names.length];
   // the title of the rows is written upwards from the bottom, and has to fit
-  const bottom = top + Math.max(size[1], 60, Math.ceil(LETTER * rows.title.length) - top);
+  const bottom = top + Math.max(size[1], 60, Math.ceil(textWidth(rows.title, FONT)) - top);
   const scale = { x: left + size[0] + 3 * GAP, width: 12, height: bottom - top };
   const width = Math.max(
-    scale.x + scale.width + GAP + 6 * LETTER,
-    left + LETTER * Math.max(title.length, columns.title.length, legend.length),
+    scale.x + scale.width + GAP + textWidth("-00.00", FONT),
+    left + Math.max(textWidth(title, TITLE), textWidth(columns.title, FONT), textWidth(legend, FONT)),
   );
   const height = bottom + GAP + 2 * FONT;
   const write = (x: number, y: number, text: string, more = "") =>
@@ -100,7 +101,7 @@ export function heatMapSvg({ title, rows, columns, values, legend, range: [low, 
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${Math.ceil(width)}" height="${Math.ceil(height)}" viewBox="0 0 ${Math.ceil(width)} ${Math.ceil(height)}" font-family="ui-sans-serif, system-ui, sans-serif" font-size="${FONT}" fill="${TEXT}" role="img">`,
     `<title>${escapeText(title)}</title>`,
-    write(left, GAP + FONT + 2, title, ' font-size="13"'),
+    write(left, GAP + FONT + 2, title, ` font-size="${TITLE}"`),
     write(left, GAP + 2 * FONT + GAP + FONT, columns.title),
     write(...turned, rows.title, upright(...turned)),
     ...labels(rows, tall, (at, name) => write(left - GAP, top + at + middle, name, ' text-anchor="end"')),

@@ -1,5 +1,6 @@
 /** Layers over time as heat maps, one a student, all in the same colours: similarity to the guide, and norms of gradients. */
 import type { ArmHistory } from "@guidance/guidance";
+import { extent } from "./extent.ts";
 import { type FigureRun, studentsOf } from "./figure-run.ts";
 import { type HeatMap, heatMapSvg, similarityRange } from "./heat-map.ts";
 
@@ -111,9 +112,7 @@ export const gradientMaps = (runs: readonly FigureRun[]): string[] =>
       },
       legend: () => "log10 of the norm; a layer without gradient has no colour",
       range(values) {
-        const known = values.flat().filter(Number.isFinite);
-        if (known.length === 0) return [0, 1];
-        const [low, high] = [Math.min(...known), Math.max(...known)];
+        const [low, high] = extent(values.flat()) ?? [0, 1];
         return low < high ? [low, high] : [low - 1, low + 1];
       },
     },

@@ -83,6 +83,15 @@ test("pale curves are not in the legend, and entries go on to a next line", () =
   expect(new Set(svg.match(/y="[\d.]+">a rather/g)).size).toBe(3);
 });
 
+test("a title or a name that is longer than the plot makes the picture wider", () => {
+  const width = (svg: string) => Number(/width="(\d+)"/.exec(svg)?.[1]);
+  const long = "a rather long name ".repeat(5);
+  expect(width(lineChartSvg(chart({})))).toBe(560);
+  // letters are about 0.6 of their height wide, and begin beside the axis
+  expect(width(lineChartSvg({ ...chart({}), title: long }))).toBeGreaterThan(72 + 0.6 * 14 * long.length);
+  expect(width(lineChartSvg(chart({ name: long })))).toBeGreaterThan(72 + 0.6 * 12 * long.length);
+});
+
 test("text is text, whatever is in it", () => {
   const hostile = `</text><script>"&'`;
   const points = [[1, Number.NaN]] as const;

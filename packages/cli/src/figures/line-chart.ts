@@ -5,7 +5,7 @@
  */
 import { type Axis, type Scale, scaleOf, tickTexts, valueText } from "./axis.ts";
 import type { Look } from "./look.ts";
-import { escapeText, TEXT } from "./svg.ts";
+import { escapeText, TEXT, textWidth } from "./svg.ts";
 
 export interface Series extends Look {
   /** In the legend; series of one name have one entry there. */
@@ -25,7 +25,10 @@ export interface LineChart {
   readonly series: readonly Series[];
 }
 
-const [WIDTH, HEIGHT, FONT, LETTER] = [560, 320, 12, 6.6] as const;
+/** Of the plot and what is around it; text that needs more makes the picture wider. */
+const [WIDTH, HEIGHT] = [560, 320];
+/** Sizes of letters: of all but the title, and of that. */
+const [FONT, TITLE_FONT] = [12, 14];
 /** Around the plot; to the left there is room for ticks of 7 letters and the title of the axis. */
 const LEFT = 72;
 const RIGHT = 14;
@@ -105,15 +108,15 @@ interface Plot {
 }
 
 /** Entries from left to right, and on to the next line where they do not fit. */
-function layOut(series: readonly Series[]): { entry: Series; x: number; line: number }[] {
+function layOut(series: readonly Series[]): { entry: Series; x: number; end: number; line: number }[] {
   const entries = series.filter(
     ({ name, faint }, i) => !faint && series.findIndex((s) => !s.faint && s.name === name) === i,
   );
   let [x, line] = [LEFT, 0];
   return entries.map((entry) => {
-    const width = 30 + LETTER * entry.name.length + 16;
+    const width = 30 + textWidth(entry.name, FONT) + 16;
     if (x > LEFT && x + width > WIDTH) [x, line] = [LEFT, line + 1];
-    const placed = { entry, x, line };
+    const placed = { entry, x, end: x + width, line };
     x += width;
     return placed;
   });
@@ -124,6 +127,9 @@ export function lineChartSvg({ title, x: xAxis, y: yAxis, series }: LineChart): 
   const legend = layOut(series);
   const lines = legend.length === 0 ? 0 : 1 + Math.max(...legend.map(({ line }) => line));
   const top = TITLE + LEGEND_LINE * lines + 4;
+  const width = Math.ceil(
+    Math.max(WIDTH, LEFT + textWidth(title, TITLE_FONT) + RIGHT, ...legend.map(({ end }) => end)),
+  );
   const height = HEIGHT + LEGEND_LINE * Math.max(0, lines - 1);
   const bottom = height - BOTTOM;
   const plot: Plot = {
@@ -158,9 +164,9 @@ export function lineChartSvg({ title, x: xAxis, y: yAxis, series }: LineChart): 
   const middle = (top + bottom) / 2;
   const ordered = [...series.filter(({ faint }) => faint), ...series.filter(({ faint }) => !faint)];
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="ui-sans-serif, system-ui, sans-serif" font-size="${FONT}" fill="${TEXT}" role="img">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="ui-sans-serif, system-ui, sans-serif" font-size="${FONT}" fill="${TEXT}" role="img">`,
     `<title>${escapeText(title)}</title>`,
-    write(LEFT, 18, title, ' font-size="14" font-weight="600"'),
+    write(LEFT, 18, title, ` font-size="${TITLE_FONT}" font-weight="600"`),
     ...yTicks,
     ...xTicks,
     rule(`M${LEFT} ${top}V${bottom}H${WIDTH - RIGHT}`, 1),

@@ -73,6 +73,14 @@ test("a map has at most 60 columns, averages, short names, and one range for all
   expect(gradients).toContain('fill="none"><title>fc0, 10: not finite</title>');
 });
 
+test("maps of many layers are drawn, too", () => {
+  const layers = Array.from({ length: 2500 }, (_, i) => ({ layer: `student.fc${i}`, norm: 10 ** -(i % 3) }));
+  const deep = student("unguided", 60, 1);
+  const inspections = deep.inspections.map((each) => ({ ...each, gradients: layers }));
+  const [svg] = runFigure("gradients", [run("deep", [{ ...deep, inspections }])]);
+  expect(svg.includes("<title>fc2498, 60: -2.0000<")).toBe(true);
+});
+
 test("a long record is a small file", () => {
   const [svg] = runFigure("cross-entropy", [run("long", [student("guided", 20_000, 1e9)])]);
   expect(svg.length).toBeLessThan(100_000);

@@ -7,6 +7,7 @@ import {
   type Scores,
   type TrainConfig,
 } from "@guidance/guidance";
+import { extent } from "../figures/extent.ts";
 import { duration, percent, table } from "./format.ts";
 
 const scores = ({ top1, top5, loss }: Scores): string[] => [percent(top1), percent(top5), loss.toFixed(4)];
@@ -45,7 +46,8 @@ const BARS = "▁▂▃▄▅▆▇█";
 /** Validation accuracy over the run, a bar for each validation, all on one scale from 0 to the best. */
 export function sparklines(arms: readonly ArmHistory[]): string {
   const scored = arms.filter(({ validations }) => validations.length > 0);
-  const best = Math.max(1e-9, ...scored.flatMap(({ validations }) => validations.map(({ top1 }) => top1)));
+  const [, most] = extent(scored.flatMap(({ validations }) => validations.map(({ top1 }) => top1))) ?? [0, 0];
+  const best = Math.max(1e-9, most);
   const bar = (top1: number) => BARS[Math.min(BARS.length - 1, Math.floor((top1 / best) * BARS.length))];
   const rows = scored.map(({ arm, validations }) => {
     // no more bars than a line holds

@@ -139,7 +139,7 @@ function checkGroups(file: FileReader, metadata: FileMetaData): RowGroup[] {
     });
     // A row takes some bits at least, even of a column that has one value throughout.
     if (!(rows >= 0 && rows <= file.size * 8)) throw file.fault(file.size, `row group ${index} has ${rows} rows`);
-    const read = { index, start, rows, offset: Math.min(...places, file.size) };
+    const read = { index, start, rows, offset: places.reduce((least, place) => Math.min(least, place), file.size) };
     start += rows;
     return read;
   });
