@@ -102,13 +102,15 @@ test("what cannot be shown is refused in one line", async () => {
     refusal(["report", "nowhere", "--out", "n.html"]),
     refusal(["plot", "first", "--figure", "gradient", "--out", "g.png"]),
     refusal(["plot", "first", "--figure", "loss", "--out", "g.jpg"]),
+    refusal(["report", ...Array(9).fill("first"), "--out", "n.html"]),
     refusal(["plot", "begun", "--figure", "gradients", "--out", "g.svg"]),
   ]);
   expect(refusals[0]).toMatch(/line \d+ of ".*damaged.guided.metrics\.jsonl" is damaged/);
   expect(refusals[1]).toMatch(/there is no folder "nowhere"/);
   expect(refusals[2]).toMatch(/Did you mean "gradients"/);
   expect(refusals[3]).toMatch(/\.svg or \.png/);
-  expect(refusals[4]).toMatch(/recorded nothing for the figure "gradients".*--inspect-every/);
+  expect(refusals[4]).toMatch(/there are 9 to be shown together.*at most 8.*Name fewer/);
+  expect(refusals[5]).toMatch(/recorded nothing for the figure "gradients".*--inspect-every/);
   for (const file of ["d.html", "n.html", "g.png", "g.jpg", "g.svg"]) expect(existsSync(join(cwd, file))).toBe(false);
 });
 

@@ -167,6 +167,37 @@ describe.skipIf(!browser)("runs of a folder", () => {
     await again.close();
   });
 
+  test("are selected by clicks that come faster than it draws", async () => {
+    const root = fresh();
+    for (const name of ["one", "two", "three"]) new RunFiles(root, name, {}).write(1, 5);
+    const ui = await serveUi(root, { host: "127.0.0.1", port: 0 });
+    const { page, faults, close } = await open(`${ui.url}#one`);
+    await until(async () => (await page.locator("#cards article").count()) === 1);
+    await page.evaluate(() => {
+      for (const box of document.querySelectorAll<HTMLInputElement>("#runs input")) if (!box.checked) box.click();
+    });
+    await until(async () => (await page.locator("#cards article").count()) === 3);
+    expect(await page.locator("#runs input:checked").count()).toBe(3);
+    expect(faults).toEqual([]);
+    await close();
+    await ui.close();
+  });
+
+  test("say what they wait for", async () => {
+    const root = fresh();
+    new RunFiles(root, "run", {});
+    const ui = await serveUi(root, { host: "127.0.0.1", port: 0 });
+    const { page, faults, close } = await open(ui.url);
+    await chart(page, "Cross-entropy").getByText("It comes with the first step", { exact: true }).waitFor();
+    await chart(page, "Validation accuracy").getByText("It comes with the first validation of a student").waitFor();
+    await chart(page, "mean over paired layers").getByText("It comes with the first step under guidance").waitFor();
+    expect(await page.locator("#charts .plot:visible").count()).toBe(0);
+    await shoot(page, "waiting");
+    expect(faults).toEqual([]);
+    await close();
+    await ui.close();
+  });
+
   test("may be none", async () => {
     const ui = await serveUi(fresh(), { host: "127.0.0.1", port: 0 });
     const { page, close } = await open(ui.url);

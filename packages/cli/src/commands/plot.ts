@@ -3,6 +3,7 @@ import { extname } from "node:path";
 import { RunError, writeFileAtomic } from "@guidance/guidance";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { addExamples } from "../examples.ts";
+import { MOST_RUNS } from "../figures/look.ts";
 import { FIGURES, type FigureName, runFigure } from "../figures/run-figures.ts";
 import { stackSvg } from "../figures/stack.ts";
 import { oneOf } from "../options.ts";
@@ -26,7 +27,7 @@ export function addPlot(program: Command): void {
   const command = program
     .command("plot")
     .description("draw one figure of runs, finished or not, into a file")
-    .argument("<run...>", "folders of runs; several lie in one picture")
+    .argument("<run...>", `folders of runs; up to ${MOST_RUNS} lie in one picture`)
     .addOption(new Option("--figure <name>", FIGURES.join(", ")).argParser(oneOf(FIGURES)).makeOptionMandatory())
     .addOption(
       new Option("--out <file>", "the file to write, .svg or .png").argParser(pictureFile).makeOptionMandatory(),

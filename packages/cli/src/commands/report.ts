@@ -2,6 +2,7 @@
 import { writeFileAtomic } from "@guidance/guidance";
 import type { Command } from "commander";
 import { addExamples } from "../examples.ts";
+import { MOST_RUNS } from "../figures/look.ts";
 import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
 import { reportPage } from "../report/page.ts";
 import { checkOutput } from "./output-file.ts";
@@ -16,7 +17,7 @@ export function addReport(program: Command): void {
   const command = program
     .command("report")
     .description("write one HTML page about runs, finished or not: figures, scores, configuration, environment")
-    .argument("<run...>", "folders of runs; several are compared")
+    .argument("<run...>", `folders of runs; up to ${MOST_RUNS} are compared`)
     .option("--out <file>", "the file to write", "report.html")
     .option("--force", "replace a file that is there");
   addOutputOptions(command, "print the name of the file as JSON");

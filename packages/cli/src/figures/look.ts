@@ -12,6 +12,9 @@ export const COLOURS = [
   "#78828c",
 ] as const;
 
+/** Runs that are shown together at most: each has a colour of its own. */
+export const MOST_RUNS = COLOURS.length;
+
 /** What curves are of. */
 export type Network = "guided" | "unguided" | "guide";
 
@@ -24,8 +27,8 @@ export interface Look {
   readonly dash: readonly number[];
 }
 
-/** Of a network of run number `run` of `runs`: several runs differ in colour, the networks of one in both. */
+/** Of a network of run number `run` of `runs`, at most `MOST_RUNS`: several runs differ in colour, the networks of one in both. */
 export function lookOf(network: Network, run: number, runs: number): Look {
   const index = runs > 1 ? run : networks.indexOf(network);
-  return { colour: COLOURS[index % COLOURS.length], dash: dashes[network] };
+  return { colour: COLOURS[index], dash: dashes[network] };
 }

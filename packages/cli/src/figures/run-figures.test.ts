@@ -58,7 +58,7 @@ test("what was not recorded has no figure", () => {
 test("a long curve is drawn with its running mean, and a loss that was not finite is marked", () => {
   const [loss] = runFigure("loss", [both]);
   expect(loss).toContain('stroke-opacity="0.35"');
-  expect(texts(loss)).toContain("step (thick lines: means of 5 steps)");
+  expect(texts(loss)).toContain("step (a thick line over a pale one: means of 5 points)");
   expect(loss).toContain("<title>guided, 6: NaN</title>");
 });
 

@@ -91,7 +91,7 @@ function curveFigure({ title, y, dots = false, points }: Curve, runs: readonly F
       { ...each, points: runningMean(each.points, window) },
     ];
   });
-  const x = { title: window > 1 ? `step (thick lines: means of ${window} steps)` : "step" };
+  const x = { title: window > 1 ? `step (a thick line over a pale one: means of ${window} points)` : "step" };
   return [lineChartSvg({ title, x, y, series })];
 }
 

@@ -11,6 +11,7 @@ import {
   type JsonValue,
 } from "@guidance/guidance";
 import type { RecordedRun } from "../commands/recorded.ts";
+import { settingNames } from "../figures/names.ts";
 import { FIGURES, runFigure } from "../figures/run-figures.ts";
 import { Html, html, htmlTable } from "./html.ts";
 import { caveats, resultRows } from "./summary.ts";
@@ -105,8 +106,7 @@ const valueText = (value: JsonValue | undefined): string =>
 /** Every field; of several runs those that differ come first, and stand out. */
 function configuration(runs: readonly RecordedRun[]): Html {
   const fields = runs.map(({ config }) => new Map(flatten(config as unknown as JsonObject)));
-  const names = [...new Set(fields.flatMap((each) => [...each.keys()]))];
-  const rows = names.map((name) => {
+  const rows = settingNames(fields.map((each) => each.keys())).map((name) => {
     const values = fields.map((each) => valueText(each.get(name)));
     return { cells: [name, ...values], marked: new Set(values).size > 1 };
   });

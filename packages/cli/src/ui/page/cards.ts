@@ -1,5 +1,6 @@
 /** What each selected run is and how far it is, and in which settings several differ. */
 import { lookOf } from "../../figures/look.ts";
+import { settingNames } from "../../figures/names.ts";
 import type { RunDetail } from "../protocol.ts";
 import { byId, element, swatch } from "./dom.ts";
 import { duration, percent, short } from "./format.ts";
@@ -60,7 +61,7 @@ function card({ state, ids }: View, detail: RunDetail, index: number): HTMLEleme
 
 function differences({ state, ids }: View): HTMLElement[] {
   const configs = ids.map((id) => state.details.get(id)?.config ?? {});
-  const fields = [...new Set(configs.flatMap((config) => Object.keys(config)))];
+  const fields = settingNames(configs.map(Object.keys));
   const different = fields.filter((field) => configs.some((config) => config[field] !== configs[0][field]));
   if (ids.length < 2 || different.length === 0) return [];
   const row = (name: "td" | "th", cells: readonly string[]) =>

@@ -31,6 +31,7 @@ export class Chart {
   readonly #format: ValueFormat;
   readonly #legend = element("div", { class: "legend" });
   readonly #plot: HTMLElement;
+  readonly #missing = element("p", { class: "missing" });
   #uplot: uPlot | undefined;
   #curves: readonly Curve[] = [];
   #values: HTMLElement[] = [];
@@ -41,14 +42,18 @@ export class Chart {
     this.#format = format;
     this.#plot = element("div", { class: "plot", tabindex: "0", role: "img", "aria-label": `${title} over steps` });
     const heading = element("h2", {}, title, " ", element("small", {}, note));
-    this.root = element("article", { class: "panel chart" }, heading, this.#legend, this.#plot);
+    this.root = element("article", { class: "panel chart" }, heading, this.#legend, this.#plot, this.#missing);
     this.#plot.addEventListener("keydown", (event) => this.#key(event));
     new ResizeObserver(() => this.#resize()).observe(this.#plot);
   }
 
-  /** Shows `curves`; those without points are named, and have no line yet. */
-  show(curves: readonly Curve[], style: ChartStyle): void {
+  /** Shows `curves`; those without points are named, and have no line yet. Where none has any, `missing` says why. */
+  show(curves: readonly Curve[], style: ChartStyle, missing: string): void {
     this.#curves = curves;
+    const isMissing = curves.every(({ steps }) => steps.length === 0);
+    this.#plot.hidden = isMissing;
+    this.#missing.hidden = !isMissing;
+    setText(this.#missing, missing);
     const shape = JSON.stringify([
       style,
       curves.map(({ label, colour, dash, isSparse }) => [label, colour, dash, isSparse]),

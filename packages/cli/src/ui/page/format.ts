@@ -22,3 +22,6 @@ export function duration(seconds: number | null): string {
 
 /** A layer without what all have in common. */
 export const layerName = (path: string): string => path.replace(/^student\./, "").replace("intermediate_layers.", "");
+
+/** A run by the minute it began, without the day and the second. */
+export const runName = (id: string): string => id.replace(/^\d{8}-(\d{2})(\d{2})\d{2}-/, "$1:$2 ");

@@ -1,4 +1,5 @@
 /** The page: which runs are selected, and a drawing of what is known of them whenever that changes. */
+import { MOST_RUNS } from "../../figures/look.ts";
 import { showCards } from "./cards.ts";
 import { byId, element, setText } from "./dom.ts";
 import { Panels, type View } from "./panels.ts";
@@ -36,7 +37,7 @@ const stream = new Stream(
 
 /** Runs named behind the # of the address. */
 function idsOfAddress(): string[] {
-  return location.hash.slice(1).split(",").filter(Boolean).map(decode);
+  return location.hash.slice(1).split(",").filter(Boolean).map(decode).slice(0, MOST_RUNS);
 }
 
 function decode(text: string): string {

@@ -1,4 +1,6 @@
 /** A panel with layers over time as colours. Pointer, touch or arrow keys tell the value of a place. */
+import { extent } from "../../figures/extent.ts";
+import { similarityRange } from "../../figures/heat-map.ts";
 import { viridis } from "../../figures/viridis.ts";
 import type { ChartStyle } from "./chart.ts";
 import { element, setText } from "./dom.ts";
@@ -6,11 +8,14 @@ import { layerName, short } from "./format.ts";
 import type { SeriesData } from "./state.ts";
 
 export interface Colouring {
-  /** Place of a value between the first colour and the last, 0 to 1. */
-  readonly place: (value: number, data: SeriesData) => number;
-  /** The values of the first and the last colour. */
-  readonly ends: (data: SeriesData) => readonly [string, string];
+  /** What of a value its colour stands for. */
+  readonly of: (value: number) => number;
+  /** That of the first and of the last colour. */
+  readonly range: (data: SeriesData) => Range;
+  readonly text: (end: number) => string;
 }
+
+type Range = readonly [low: number, high: number];
 
 /** Pixels around the colours: numbers of the layers, the legend, the steps. */
 const [LEFT, RIGHT, TOP, BOTTOM] = [28, 58, 6, 22];
@@ -62,10 +67,11 @@ export class LayerMap {
     this.#canvas.height = Math.round(height * ratio);
     context.scale(ratio, ratio);
     context.imageSmoothingEnabled = false;
-    context.drawImage(this.#pixels(data), LEFT, TOP, ...inner);
+    const range = this.#colouring.range(data);
+    context.drawImage(this.#pixels(data, range), LEFT, TOP, ...inner);
     context.strokeStyle = this.#style.grid;
     context.strokeRect(LEFT, TOP, ...inner);
-    this.#label(context, data);
+    this.#label(context, data, range);
     if (this.#at) {
       const [w, h] = [inner[0] / data.steps.length, inner[1] / data.rows.length];
       context.strokeStyle = "#fff";
@@ -75,12 +81,12 @@ export class LayerMap {
   }
 
   /** One pixel a value. */
-  #pixels({ rows, steps, mean }: SeriesData): OffscreenCanvas {
+  #pixels({ rows, steps, mean }: SeriesData, [low, high]: Range): OffscreenCanvas {
     const image = new ImageData(steps.length, rows.length);
     mean.forEach((line, row) => {
       line.forEach((value, column) => {
-        if (value === null || !this.#data) return;
-        const colour = viridis(this.#colouring.place(value, this.#data));
+        if (value === null) return;
+        const colour = viridis((this.#colouring.of(value) - low) / (high - low));
         image.data.set([...colour, 255], 4 * (row * steps.length + column));
       });
     });
@@ -89,7 +95,7 @@ export class LayerMap {
     return canvas;
   }
 
-  #label(context: CanvasRenderingContext2D, data: SeriesData): void {
+  #label(context: CanvasRenderingContext2D, data: SeriesData, range: Range): void {
     const { width, height, inner } = this.#size;
     const write = (text: string, x: number, y: number, align: CanvasTextAlign) => {
       context.textAlign = align;
@@ -103,22 +109,16 @@ export class LayerMap {
       write(String(row + 1), LEFT - 5, TOP + ((row + 0.5) * inner[1]) / data.rows.length, "right");
     }
     const columns = data.steps.length;
-    const parts = columns < 3 ? [0] : width < 420 ? [0, 0.5, 1] : [0, 0.25, 0.5, 0.75, 1];
-    for (const part of parts) {
-      const align = part === 0 ? "left" : part === 1 ? "right" : "center";
-      write(
-        data.steps[Math.round(part * (columns - 1))].toLocaleString("en"),
-        LEFT + part * inner[0],
-        height - 8,
-        align,
-      );
+    for (const column of spread(columns, width < 420 ? 3 : 5)) {
+      const x = LEFT + ((column + 0.5) * inner[0]) / columns;
+      write(data.steps[column].toLocaleString("en"), x, height - 8, "center");
     }
     const bar = context.createLinearGradient(0, TOP + inner[1], 0, TOP);
     for (let i = 0; i <= 10; i++) bar.addColorStop(i / 10, `rgb(${viridis(i / 10).join()})`);
     context.fillStyle = bar;
     context.fillRect(width - RIGHT + 8, TOP, 8, inner[1]);
     context.fillStyle = this.#style.text;
-    const [first, last] = this.#colouring.ends(data);
+    const [first, last] = range.map(this.#colouring.text);
     write(first, width - RIGHT + 20, TOP + inner[1] - 6, "left");
     write(last, width - RIGHT + 20, TOP + 6, "left");
   }
@@ -163,34 +163,24 @@ export class LayerMap {
   }
 }
 
-/** Similarities from 0 to 1. */
-export const similarityColours: Colouring = { place: (value) => value, ends: () => ["0", "1"] };
+/** About `most` of `count` columns, the first and the last among them, each once. */
+export function spread(count: number, most: number): number[] {
+  return [...new Set(Array.from({ length: most }, (_, i) => Math.round((i * (count - 1)) / (most - 1))))];
+}
+
+/** Similarities as they are. */
+export const similarityColours: Colouring = {
+  of: (value) => value,
+  range: ({ mean }) => similarityRange(mean),
+  text: short,
+};
 
 /** Norms by their powers of ten, over what there is. */
 export const normColours: Colouring = {
-  place(value, data) {
-    const [low, high] = powers(data);
-    return value > 0 ? (Math.log10(value) - low) / (high - low) : 0;
+  of: Math.log10,
+  range({ mean }) {
+    const [low, high] = extent(mean.flat().map((value) => Math.log10(value ?? Number.NaN))) ?? [-1, 0];
+    return [Math.floor(low), Math.max(Math.floor(low) + 1, Math.ceil(high))];
   },
-  ends(data) {
-    const [low, high] = powers(data);
-    return [`1e${low}`, `1e${high}`];
-  },
+  text: (power) => `1e${power}`,
 };
-
-const known = new WeakMap<SeriesData, { readonly columns: string; readonly powers: readonly [number, number] }>();
-
-function powers(data: SeriesData): readonly [number, number] {
-  const columns = `${data.steps.length} ${data.steps.at(-1)}`;
-  const before = known.get(data);
-  if (before?.columns === columns) return before.powers;
-  const logs = data.mean.flat().flatMap((value) => (value !== null && value > 0 ? [Math.log10(value)] : []));
-  const low = logs.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
-  const high = logs.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  const found =
-    logs.length === 0
-      ? ([-1, 0] as const)
-      : ([Math.floor(low), Math.max(Math.floor(low) + 1, Math.ceil(high))] as const);
-  known.set(data, { columns, powers: found });
-  return found;
-}

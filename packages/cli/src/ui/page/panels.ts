@@ -1,9 +1,10 @@
 /** The charts and heat maps of the runs that are selected. */
 import { lookOf } from "../../figures/look.ts";
+import { shortNames } from "../../figures/names.ts";
 import { stepRows, validationRows } from "../protocol.ts";
 import { Chart, type ChartStyle, type Curve, type ValueFormat } from "./chart.ts";
 import { byId } from "./dom.ts";
-import { percent, short } from "./format.ts";
+import { percent, runName, short } from "./format.ts";
 import { LayerMap, normColours, similarityColours } from "./map.ts";
 import { ARMS, type Arm, type ArmData, type SeriesData, type State } from "./state.ts";
 
@@ -12,6 +13,8 @@ interface Plotted {
   readonly title: string;
   readonly note: string;
   readonly format: ValueFormat;
+  /** When its first value comes, where that is not with the first step. */
+  readonly missing?: string;
   readonly of: (arm: ArmData) => { readonly data: SeriesData; readonly row: number };
 }
 
@@ -26,11 +29,18 @@ const validation = (row: (typeof validationRows)[number]): Plotted["of"] => {
 
 const plotted: readonly Plotted[] = [
   { title: "Cross-entropy", note: "training batches", format: short, of: step("crossEntropy") },
-  { title: "Validation accuracy", note: "top-1", format: percent, of: validation("top1") },
+  {
+    title: "Validation accuracy",
+    note: "top-1",
+    format: percent,
+    missing: "It comes with the first validation of a student",
+    of: validation("top1"),
+  },
   {
     title: "Similarity to the guide",
     note: "mean over paired layers",
     format: short,
+    missing: "It comes with the first step under guidance; without a guide, with the first inspection",
     of: ({ series }) => ({ data: series.similarity, row: 0 }),
   },
   { title: "Loss", note: "cross-entropy + alpha x dissimilarity", format: short, of: step("loss") },
@@ -57,14 +67,17 @@ export class Panels {
 
   show(view: View): void {
     const style = styleOf();
-    for (const { chart, of } of this.#charts) chart.show(curves(view, of), style);
+    for (const { chart, of, missing = "It comes with the first step" } of this.#charts) {
+      chart.show(curves(view, of), style, view.arms.size > 0 ? missing : "No network is selected");
+    }
     this.#showMaps(view, style);
   }
 
   #showMaps({ state, ids }: View, style: ChartStyle): void {
     const maps = new Map<string, LayerMap>();
-    for (const id of ids) {
-      const label = ids.length > 1 ? `, ${shortened(id)}` : "";
+    const names = shortNames(ids, runName);
+    for (const [index, id] of ids.entries()) {
+      const label = ids.length > 1 ? `, ${names[index]}` : "";
       const every = state.details.get(id)?.config.inspectEvery ?? "null";
       const pending =
         every === "null" ? "Train with --inspect-every 100 to see them" : "They come with the first inspection";
@@ -73,7 +86,7 @@ export class Panels {
         // a run without baseline has no such network
         if (arm === "unguided" && state.details.get(id)?.config.baseline === "false") continue;
         const show = (kind: "layers" | "gradients", make: () => LayerMap) => {
-          const key = `${kind} ${arm} ${every} ${ids.length > 1} ${id}`;
+          const key = `${kind} ${arm} ${every} ${label} ${id}`;
           const map = this.#maps.get(key) ?? make();
           maps.set(key, map);
           map.show(data?.series[kind], style);
@@ -93,6 +106,7 @@ export class Panels {
 }
 
 function curves({ state, ids, arms }: View, of: Plotted["of"]): Curve[] {
+  const names = shortNames(ids, runName);
   return ids.flatMap((id, index) =>
     ARMS.flatMap((arm) => {
       const found = state.arm(id, arm);
@@ -100,15 +114,12 @@ function curves({ state, ids, arms }: View, of: Plotted["of"]): Curve[] {
       const { data, row } = of(found);
       const [values, low, high] = [data.mean, data.low, data.high].map((table) => table[row] ?? []);
       if (arm === "guide" && values.length === 0) return [];
-      const label = ids.length > 1 ? `${arm} ${shortened(id)}` : arm;
+      const label = ids.length > 1 ? `${arm} ${names[index]}` : arm;
       const isSparse = values.length < SPARSE;
       return [{ label, ...lookOf(arm, index, ids.length), steps: data.steps, values, low, high, isSparse }];
     }),
   );
 }
-
-/** The name of a run without the time it began, which all have in front. */
-export const shortened = (id: string): string => id.replace(/^\d{8}-(\d{2})(\d{2})\d{2}-/, "$1:$2 ");
 
 function styleOf(): ChartStyle {
   const style = getComputedStyle(document.documentElement);

@@ -1,10 +1,8 @@
 /** The list of runs: filter, state, and which are selected. */
+import { MOST_RUNS } from "../../figures/look.ts";
 import type { RunEntry } from "../protocol.ts";
 import { byId, element, setText } from "./dom.ts";
 import { percent } from "./format.ts";
-
-/** Runs that are compared at most. */
-const MOST = 8;
 
 interface Item {
   readonly root: HTMLLIElement;
@@ -34,7 +32,7 @@ export class RunList {
       const item = this.#items.get(entry.id) ?? this.#make(entry.id);
       this.#items.set(entry.id, item);
       item.box.checked = ids.includes(entry.id);
-      item.box.disabled = !item.box.checked && ids.length >= MOST;
+      item.box.disabled = !item.box.checked && ids.length >= MOST_RUNS;
       item.detail.className = `state-${entry.state}`;
       setText(item.detail, describe(entry));
       return item.root;
@@ -50,7 +48,9 @@ export class RunList {
     const box = element("input", { type: "checkbox" });
     const detail = element("small");
     box.addEventListener("change", () => {
-      this.#changed(box.checked ? [...this.#ids, id] : this.#ids.filter((each) => each !== id));
+      // at once: the next one may be toggled before this is shown
+      this.#ids = box.checked ? [...this.#ids, id].slice(0, MOST_RUNS) : this.#ids.filter((each) => each !== id);
+      this.#changed(this.#ids);
     });
     const label = element("label", {}, box, element("span", { class: "name" }, id), detail);
     return { root: element("li", {}, label), box, detail };

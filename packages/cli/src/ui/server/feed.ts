@@ -5,6 +5,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { ServerResponse } from "node:http";
+import { MOST_RUNS } from "../../figures/look.ts";
 import type { Update } from "../protocol.ts";
 import type { Runs } from "./runs.ts";
 
@@ -16,8 +17,6 @@ const LIST_EVERY = 2;
 const HEARTBEAT = 15_000;
 /** A page that has read nothing for so long is gone. */
 const STALLED = 60_000;
-/** Runs that one page may look at. */
-const MOST_RUNS = 8;
 
 interface Client {
   readonly response: ServerResponse;
