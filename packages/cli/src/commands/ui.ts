@@ -55,6 +55,7 @@ async function ui(folder: string, options: UiCommandOptions): Promise<void> {
   const served = await serveUi(folder, options);
   const output = new Output(options);
   output.result(`dashboard ${served.url}`, { url: served.url });
+  for (const other of served.others) output.line(`or        ${other}`);
   output.line("Ctrl-C ends it");
   await new Promise<void>((resolve) => {
     process.once("SIGINT", resolve);

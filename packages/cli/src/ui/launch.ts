@@ -1,5 +1,6 @@
 /**
- * The dashboard of a run that is being trained: a process of its own that reads what the run writes. Training waits for nothing of it, and goes on as it is where it cannot start, or ends.
+ * The dashboard of a run that is being trained: a process of its own that reads what the run writes. Training waits for
+ * nothing of it, and goes on as it is where it cannot start, or ends.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -24,12 +25,11 @@ export function launchUi(args: readonly string[], hear: (news: UiNews) => void):
     detached: true,
     windowsHide: true,
   });
-  let isClosing = false;
+  let [isClosing, isTold] = [false, false];
   child.on("error", (error) => hear({ error: error.message }));
   child.on("exit", (status, signal) => {
     if (!isClosing && !isTold) hear({ error: `its process ended (${signal ?? `exit status ${status}`})` });
   });
-  let isTold = false;
   child.on("message", (news) => {
     isTold = "error" in (news as UiNews);
     hear(news as UiNews);

@@ -3,7 +3,7 @@
  * such a page can make its own name mean 127.0.0.1 (DNS rebinding), but the browser still sends that name as Host.
  */
 import type { IncomingMessage } from "node:http";
-import { hostname } from "node:os";
+import { hostname, networkInterfaces } from "node:os";
 
 /** Names of this machine for itself. Any port: a tunnel (ssh -L) keeps the name and changes the port. */
 const LOCAL = ["localhost", "127.0.0.1", "[::1]"];
@@ -16,15 +16,41 @@ function nameOf(host: string | undefined): string | undefined {
 /** An address as it stands in a URL. */
 export const inUrl = (address: string): string => (address.includes(":") ? `[${address}]` : address);
 
-/** Whether a request names this server: a name of the machine itself, the host it listens on, or the address it came to. */
-export function isOurs(request: Pick<IncomingMessage, "headers" | "socket">, listening: string): boolean {
-  const name = nameOf(request.headers.host);
-  if (name === undefined) return false;
-  if (LOCAL.includes(name) || name === inUrl(listening).toLowerCase()) return true;
-  // on all interfaces it has many names: this machine's, and the address that the request came to
-  const isOpen = listening === "0.0.0.0" || listening === "::";
-  const address = (request.socket.localAddress ?? "").replace(/^::ffff:/, "");
-  return isOpen && (name === hostname().toLowerCase() || name === inUrl(address));
+/** Whether a host to listen on means all interfaces of the machine. */
+const isOpen = (listening: string): boolean => listening === "0.0.0.0" || listening === "::";
+
+/** The hosts under which others find a server that listens on `listening`, the likeliest first. */
+export function hostsOf(listening: string): string[] {
+  if (!isOpen(listening)) return [listening];
+  const found = Object.values(networkInterfaces()).flatMap((addresses = []) => addresses);
+  const outside = found.filter(({ family, internal }) => family === "IPv4" && !internal);
+  return [...outside.map(({ address }) => address), "127.0.0.1"];
+}
+
+/** Names under which a request may ask: of the machine for itself, the host it listens on, or the address it came to. */
+export function namesOf({ socket }: Pick<IncomingMessage, "socket">, listening: string): string[] {
+  const names = [...LOCAL, inUrl(listening).toLowerCase()];
+  if (isOpen(listening)) {
+    // on all interfaces it has many names: this machine's, that of mDNS too, and the address that the request came to
+    const own = hostname().toLowerCase();
+    const address = (socket.localAddress ?? "").replace(/^::ffff:/, "");
+    names.push(own, `${own.split(".")[0]}.local`, inUrl(address));
+  }
+  return [...new Set(names)];
+}
+
+/** Why a request is not answered; undefined where it is. */
+export function refusalOf(
+  request: Pick<IncomingMessage, "rawHeaders" | "headers" | "socket">,
+  listening: string,
+): { readonly status: number; readonly text: string } | undefined {
+  const { rawHeaders, headers } = request;
+  // Node takes the first of several, and what stands before this server may take another
+  const hosts = rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === "host");
+  if (hosts.length > 1) return { status: 400, text: "there is more than one Host header" };
+  const names = namesOf(request, listening);
+  if (names.includes(nameOf(headers.host) ?? "")) return undefined;
+  return { status: 403, text: `the Host header is none of ${names.join(", ")}` };
 }
 
 /** Sent with every answer: nothing from elsewhere runs or is loaded, and nobody else may show or read it. */

@@ -1,11 +1,12 @@
 // The server as a client meets it: what it answers and what it refuses, and a stream that misses nothing.
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { get, type IncomingMessage, request } from "node:http";
-import { tmpdir } from "node:os";
+import { connect } from "node:net";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Update } from "../protocol.ts";
-import { isOurs } from "./guard.ts";
+import { hostsOf, refusalOf } from "./guard.ts";
 import { serveUi, type Ui } from "./server.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "guidance-ui-"));
@@ -60,6 +61,14 @@ function ask(path: string, { method = "GET", host }: { method?: string; host?: s
     sent.end();
   });
 }
+
+/** A request for `host` that came to an address of the network. */
+const asking = (host: string) =>
+  ({
+    headers: { host },
+    rawHeaders: ["Host", host],
+    socket: { localAddress: "::ffff:10.0.0.5" },
+  }) as unknown as IncomingMessage;
 
 interface Message {
   readonly id: string;
@@ -158,17 +167,45 @@ describe("answers", () => {
   );
 
   test("on all interfaces, the address that a request came to is a name as well", () => {
-    const of = (host: string, listening: string) =>
-      isOurs(
-        { headers: { host }, socket: { localAddress: "::ffff:10.0.0.5" } } as unknown as IncomingMessage,
-        listening,
-      );
+    const of = (host: string, listening: string) => refusalOf(asking(host), listening) === undefined;
     expect(of("10.0.0.5:4747", "0.0.0.0")).toBe(true);
     expect(of("10.0.0.5:4747", "127.0.0.1")).toBe(false);
     expect(of("10.0.0.6:4747", "0.0.0.0")).toBe(false);
     expect(of("gpu-box:4747", "gpu-box")).toBe(true);
+    const own = hostname();
+    for (const name of [own, `${own.split(".")[0]}.local:4747`]) {
+      expect(of(name, "0.0.0.0")).toBe(true);
+      expect(of(name, "127.0.0.1")).toBe(false);
+    }
     expect(of("evil.example", "::")).toBe(false);
   });
+});
+
+test("who asks by another name is told the right ones, in one line", async () => {
+  expect((await ask("/", { host: "evil.example" })).body).toBe(
+    "the Host header is none of localhost, 127.0.0.1, [::1]\n",
+  );
+  expect(refusalOf(asking("evil.example"), "0.0.0.0")?.text).toMatch(
+    /^the Host header is none of localhost, 127\.0\.0\.1, \[::1\], 0\.0\.0\.0, .*\.local, 10\.0\.0\.5$/,
+  );
+});
+
+test("a request with two Host headers is refused", async () => {
+  const { hostname: host, port } = new URL(ui.url);
+  const socket = connect(Number(port), host);
+  socket.end("GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n");
+  let answer = "";
+  for await (const chunk of socket) answer += chunk;
+  expect(answer).toMatch(/^HTTP\/1\.1 400 .*there is more than one Host header\n/s);
+});
+
+test("on all interfaces it is opened at an address that the network has, or else here", async () => {
+  expect(hostsOf("127.0.0.1")).toEqual(["127.0.0.1"]);
+  expect(hostsOf("0.0.0.0").at(-1)).toBe("127.0.0.1");
+  expect(hostsOf("0.0.0.0")).not.toContain("0.0.0.0");
+  const own = await serveUi(root, { host: "0.0.0.0", port: 0 });
+  for (const url of [own.url, ...own.others]) expect((await fetch(url)).status).toBe(200);
+  await own.close();
 });
 
 describe("the stream", () => {

@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { RunError } from "@guidance/guidance";
 import { type Asset, bundlePage } from "./assets.ts";
 import { Feed } from "./feed.ts";
-import { headers, inUrl, isOurs } from "./guard.ts";
+import { headers, hostsOf, inUrl, refusalOf } from "./guard.ts";
 import { Runs } from "./runs.ts";
 
 export const DEFAULT_HOST = "127.0.0.1";
@@ -24,7 +24,10 @@ export interface UiOptions {
 }
 
 export interface Ui {
+  /** Where to open it. */
   readonly url: string;
+  /** The same under other addresses of the machine. */
+  readonly others: readonly string[];
   /** Tells the pages what is new a last time, and that it ends. */
   close(): Promise<void>;
 }
@@ -35,8 +38,10 @@ export async function serveUi(folder: string, { host, port }: UiOptions): Promis
   const assets = await bundlePage();
   const server = createServer((request, response) => answer(request, response, { assets, feed, host }));
   const found = await listen(server, host, port);
+  const [url, ...others] = hostsOf(host).map((name) => `http://${inUrl(name)}:${found}/`);
   return {
-    url: `http://${inUrl(host)}:${found}/`,
+    url,
+    others,
     close: async () => {
       const closed = new Promise((resolve) => server.close(resolve));
       await feed.end();
@@ -97,8 +102,9 @@ function answer(request: IncomingMessage, response: ServerResponse, { assets, fe
     refuse(response, 405, "only GET is answered", { allow: "GET", connection: "close" });
     return;
   }
-  if (!isOurs(request, host)) {
-    refuse(response, 403, "the Host header is no name of this server");
+  const refusal = refusalOf(request, host);
+  if (refusal) {
+    refuse(response, refusal.status, refusal.text);
     return;
   }
   // never decoded or resolved: a path is one of ours as it stands, or it is none
