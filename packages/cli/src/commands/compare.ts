@@ -157,7 +157,8 @@ async function compare(specs: readonly [string, string], options: Options, comma
     };
     const map = comparisonMap(comparison, facts);
     const result = comparisonJson(comparison, facts);
-    const text = `\n${map.title}\nrows: ${specs[0]}, columns: ${specs[1]}\n\n${heatMapText(map, textOptionsOf(process.stdout))}`;
+    const text = `${map.title}\nrows: ${specs[0]}, columns: ${specs[1]}\n\n${heatMapText(map, textOptionsOf(process.stdout))}`;
+    output.line("");
     output.result(text, JSON.parse(result));
     if (out === undefined) return;
     await writeFiles(out, map, result);

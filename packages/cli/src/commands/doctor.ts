@@ -8,6 +8,7 @@ import { SilentFailure } from "../errors.ts";
 import { addExamples } from "../examples.ts";
 import { duration } from "../report/format.ts";
 import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
+import { patientProgress } from "../report/patience.ts";
 import { dawnVersion } from "./run.ts";
 
 export function addDoctor(program: Command): void {
@@ -97,13 +98,14 @@ async function selfTest({ backend }: Opened, found: Findings): Promise<string[]>
   let tested = 0;
   let lacking = "";
   const wrong: string[] = [];
+  const progress = patientProgress(found.output);
   for await (const { op, fault, lacks } of runSelfTests(backend)) {
     if (lacks !== undefined) {
       lacking += `; ${op} needs ${lacks}, which this device lacks`;
       continue;
     }
     tested += 1;
-    found.output.progress({ label: "self-test", done: tested, total: selfTests.size, detail: op });
+    progress({ label: "self-test", done: tested, total: selfTests.size, detail: "" });
     if (fault === undefined) continue;
     wrong.push(op);
     found.tell("WRONG", `${op}: ${fault}`);

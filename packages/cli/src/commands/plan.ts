@@ -64,7 +64,8 @@ async function plan(options: PlanOptions, command: Command): Promise<void> {
     const known = Number.isFinite(budgetBytes);
     if (known) output.line(`looking for the largest batch that fits ${formatBytes(budgetBytes)}`);
     const most = known ? ((await largestRun(run, budgetBytes)) ?? undefined) : undefined;
-    output.result(`\n${planText(planned, config)}\n\n${budgetText(backend, planned, most)}`, {
+    output.line("");
+    output.result(`${planText(planned, config)}\n\n${budgetText(backend, planned, most)}`, {
       adapter: backend.name,
       batch: config.batchSize,
       parameters,

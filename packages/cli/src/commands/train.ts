@@ -68,7 +68,10 @@ export function addTrain(program: Command): void {
       "the dashboard in the browser while it trains; gradients and layers every 100 steps unless --inspect-every says else",
     ),
   );
-  addOutputOptions(command, "print each step, validation and inspection and at last the result as JSON lines");
+  addOutputOptions(
+    command,
+    "print the dashboard, each step, validation and inspection and at last the result as JSON lines",
+  );
   addExamples(command, [
     ["", "the demonstration: MNIST, 50 layers, with guide and without"],
     ["--guide-steps 0 --alpha 1", "a random guide"],
@@ -133,7 +136,8 @@ async function trainRun(options: TrainOptions, run: StoredRun): Promise<void> {
     }).finally(() => dashboard?.close());
     const seconds = (performance.now() - started) / 1000;
     const { arms } = await readHistory(folder);
-    screen.result(`\n${resultTable(result, seconds)}\n\n${sparklines(arms)}`, {
+    screen.line("");
+    screen.result(`${resultTable(result, seconds)}\n\n${sparklines(arms)}`, {
       kind: "result",
       folder,
       seconds,
@@ -215,13 +219,15 @@ function claimFolder(options: TrainOptions, config: TrainConfig): Promise<string
   return createRunFolder({ root: out, name: nameOf(options, config), time: new Date() });
 }
 
-/** Starts the dashboard, which shows the other runs in `--out` as well. */
+/** Starts the dashboard: of all runs in `--out`, or of this one where `--folder` or `--resume` names it. */
 function showRun(folder: string, { out, folder: chosen, resume, host, port }: TrainOptions, screen: Output) {
   const shown = chosen ?? resume ?? out;
   const args = [shown, "--host", host, ...(port === undefined ? [] : ["--port", String(port)])];
   return launchUi(args, (news) => {
-    if ("url" in news) screen.line(`dashboard ${news.url}#${encodeURIComponent(basename(folder))}`);
-    else screen.warning(`no dashboard, training goes on: ${news.error}`);
+    if ("error" in news) return screen.warning(`no dashboard, training goes on: ${news.error}`);
+    const url = `${news.url}#${encodeURIComponent(basename(folder))}`;
+    screen.warning(`dashboard ${url}`);
+    screen.record({ kind: "dashboard", url });
   });
 }
 

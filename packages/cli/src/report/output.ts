@@ -34,7 +34,7 @@ export class Output implements Screen {
     if (!this.#options.quiet) this.#screen.line(text);
   }
 
-  /** A line that stands also where `--quiet` leaves out others. */
+  /** What is wrong, or cannot be guessed: a line that stands also where `--quiet` leaves out others. */
   warning(text: string): void {
     this.#screen.line(text);
   }

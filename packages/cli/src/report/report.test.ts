@@ -83,13 +83,19 @@ test("progress is lines in a file and a bar on a terminal", () => {
   const lines = shown(false).split("\n");
   expect(lines).toEqual([
     expect.stringMatching(
-      /^guided {3}1\/3 {2}loss 9\.0000 {2}CE 2\.0000 {2}similarity 0\.5000 {2}0\.25 s\/step {2}data 0\.01 s {2}ETA \?$/,
+      /^guided {4}1\/3 {2}loss 9\.0000 {2}CE 2\.0000 {2}similarity 0\.5000 {2}0\.25 s\/step {2}data 0\.01 s {2}ETA \?$/,
     ),
-    expect.stringMatching(/^guided {3}3\/3 .*ETA 0\.00 s$/),
+    expect.stringMatching(/^guided {4}3\/3 .*ETA 0\.00 s$/),
     "guided: validation after step 3: loss 1.2500, top-1 59.0 %, top-5 90.0 %, best so far",
     "",
   ]);
   expect(shown(true)).toMatch(/validation after step 3: .*\n.*guided +█+ 3\/3 .*similarity 0\.5000/s);
+});
+
+test("a long label stands apart from what is done", () => {
+  const stream = Object.assign(new PassThrough(), { isTTY: false }) as unknown as NodeJS.WriteStream;
+  openScreen(stream).progress({ label: "self-test", done: 50, total: 50, detail: "" });
+  expect(String((stream as unknown as PassThrough).read())).toMatch(/^self-test 50\/50 /);
 });
 
 test("the time left is told of each thing by its own pace, and begins anew where the thing does", async () => {
@@ -153,7 +159,7 @@ function told(options: OutputOptions): { out: string; err: string } {
 }
 
 test("people get lines, as many as they ask for, and machines JSON alone", () => {
-  const progress = "work     1/2  half  ETA ?\n";
+  const progress = "work      1/2  half  ETA ?\n";
   expect(told({})).toEqual({ out: `a line\n${progress}the result\n`, err: "" });
   expect(told({ quiet: true })).toEqual({ out: "the result\n", err: "" });
   expect(told({ verbose: true })).toEqual({ out: `a line\na detail\n${progress}the result\n`, err: "" });

@@ -48,8 +48,11 @@ function timeLeft(): (line: ProgressLine) => string {
   };
 }
 
+/** Letters that labels have room for. */
+const LABEL = 9;
+
 const progressText = ({ label, done, total, detail }: ProgressLine): string =>
-  `${label.padEnd(9)}${String(done).padStart(String(total).length)}/${total}  ${detail}`;
+  `${label.padEnd(LABEL)} ${String(done).padStart(String(total).length)}/${total}  ${detail}`;
 
 class BarScreen implements Screen {
   readonly #stream: NodeJS.WriteStream;
@@ -77,10 +80,10 @@ class BarScreen implements Screen {
       const options = { stream: this.#stream, hideCursor: true, gracefulExit: false, barsize: 20, linewrap: false };
       const format = "{label} {bar} {value}/{total}  {detail}";
       this.#bars = new MultiBar({ ...options, format }, Presets.shades_classic);
-      this.#bar = this.#bars.create(total, 0, { label: label.padEnd(8), detail });
+      this.#bar = this.#bars.create(total, 0, { label: label.padEnd(LABEL), detail });
       this.#label = label;
     }
-    this.#bar?.update(done, { label: label.padEnd(8), detail });
+    this.#bar?.update(done, { label: label.padEnd(LABEL), detail });
   }
 
   close(): void {
