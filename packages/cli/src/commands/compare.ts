@@ -20,7 +20,6 @@ import {
   addSetupOptions,
   buildConfig,
   type ConfigField,
-  givenConfigFlags,
   oneOf,
   type SetupOptions,
 } from "../options.ts";
@@ -125,9 +124,6 @@ async function compare(specs: readonly [string, string], options: Options, comma
   try {
     const source = splits[split];
     const samples = options.samples ?? Math.min(SAMPLES, source.count);
-    const batchSize = givenConfigFlags(command).includes("--batch")
-      ? config.batchSize
-      : Math.min(config.batchSize, samples);
     const first = await buildCompared(compared[0], config, splits.train);
     const second = specs[0] === specs[1] ? first : await buildCompared(compared[1], config, splits.train);
     output.line(`adapter ${backend.name}`);
@@ -140,7 +136,7 @@ async function compare(specs: readonly [string, string], options: Options, comma
       similarity,
       estimator,
       samples,
-      batchSize,
+      batchSize: config.batchSize,
       seed: config.seed,
       onProgress: ({ stage, ...progress }) => show({ label: stage, ...progress, detail: "" }),
     });
@@ -149,7 +145,7 @@ async function compare(specs: readonly [string, string], options: Options, comma
       similarity,
       estimator,
       samples: comparison.samples,
-      ...(estimator === "minibatch" ? { batch: batchSize } : {}),
+      ...(estimator === "minibatch" ? { batch: comparison.batchSize } : {}),
       seed: config.seed,
       data: source.name,
       adapter: backend.name,
