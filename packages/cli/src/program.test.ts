@@ -157,14 +157,26 @@ test.each([
 test.each([
   [["deep-fnc", "resnet18"], /no network and no folder "deep-fnc".*Perhaps you meant "deep-fcn"/],
   [["deep-fcn"], "missing required argument 'modelB'"],
-  [["deep-fcn", "."], /cannot read "config\.json".*Expected a file of a run/],
+  [["deep-fcn", "."], /"\." is no run of guidance train: it has no config\.json\..*Check the path/],
   [["deep-fcn", "resnet18", "--similarity", "rbf"], /no similarity "rbf".*Perhaps you meant "rbf-cka"/],
   [["deep-fcn", "resnet18", "--similarity", "rsa", "--estimator", "minibatch"], 'no minibatch estimate of "rsa"'],
   [["deep-fcn", "resnet18", "--estimator", "batches"], "Expected one of full, minibatch."],
   [["deep-fcn", "resnet18", "--samples", "1"], "Expected a whole number from 2 on."],
+  [["deep-fcn", "resnet18", "--out", "package.json"], 'compare: "package.json" is a file. Expected a folder'],
+  [
+    ["deep-fcn", "resnet18", "--out", "package.json/out"],
+    'the folder "package.json/out" cannot be made (part of the path is a file)',
+  ],
   [["deep-fcn", "resnet18", "--layers", "1"], "option --layers: it is 1. Expected a whole number from 2 to 1000."],
 ])("compare %j is refused", async (args, message) => {
   expect(await refusal("compare", ...args)).toMatch(message);
+});
+
+test.each([
+  ["report", "run", "--out", "src"],
+  ["report", "run", "--out", "src", "--force"],
+])("%s does not write where there is a folder", async (...args) => {
+  expect(await refusal(...args)).toContain('there is a folder "src". Expected the name of a file');
 });
 
 test("an unknown command is refused with the nearest one", async () => {

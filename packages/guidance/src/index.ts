@@ -69,6 +69,7 @@ export * from "./run/metrics.ts";
 export * from "./run/open-checkpoint.ts";
 export * from "./run/sealed.ts";
 export * from "./run/tensors.ts";
+export { systemReason } from "./system-error.ts";
 export * from "./train/arm.ts";
 export * from "./train/build.ts";
 export * from "./train/check.ts";

@@ -1,13 +1,21 @@
 /** `guidance export`: weights of a run, or of a file, as PyTorch or safetensors read them. */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { checkWeightsPath, hashFile, openNetwork, openWeights, RunError, readGuideRecord } from "@guidance/guidance";
+import {
+  checkWeightsPath,
+  hashFile,
+  openNetwork,
+  openWeights,
+  RunError,
+  readGuideRecord,
+  systemReason,
+} from "@guidance/guidance";
 import { type Command, Option } from "commander";
 import { addExamples } from "../examples.ts";
 import { oneOf } from "../options.ts";
 import { addOutputOptions } from "../report/output.ts";
 import { parseCheckpoint } from "./eval.ts";
-import { readRun } from "./run.ts";
+import { checkRun, readRun } from "./run.ts";
 import { type WriteOptions, writeWeights } from "./write-weights.ts";
 
 const arms = ["guided", "unguided", "guide"] as const;
@@ -64,6 +72,7 @@ async function exportWeights(source: string, out: string, options: ExportOptions
 
 async function exportRun(folder: string, out: string, options: ExportOptions): Promise<void> {
   const { arm = "guided", checkpoint } = options;
+  await checkRun(folder);
   if (arm !== "guide") {
     const weights = await openNetwork(join(folder, arm), checkpoint ?? "last");
     try {
@@ -97,7 +106,7 @@ export async function guideFile(folder: string): Promise<string> {
   }
   if ("key" in record) return join(guides, `${record.key}.safetensors`);
   const { weights, sha256 } = record;
-  const now = await hashFile(weights).catch((error: Error) => error.message);
+  const now = await hashFile(weights).catch(systemReason);
   if (now === sha256) return weights;
   throw new RunError({
     what: "export",
