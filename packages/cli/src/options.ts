@@ -5,6 +5,7 @@
 import { resolve } from "node:path";
 import {
   checkConfig,
+  checkNames,
   defaultConfig,
   nearestName,
   presets,
@@ -254,7 +255,8 @@ export function givenConfigFlags(command: Command): string[] {
 
 /**
  * The configuration of a preset with what the file, the assignments and the options say, in this order; throws
- * ConfigError for fields that are unknown and values out of range, ValueError for options without effect.
+ * ConfigError for fields that are unknown and values out of range, ValueError for names that neither this program nor an
+ * imported plugin has, and for options without effect.
  */
 export function buildConfig(
   command: Command,
@@ -275,6 +277,7 @@ export function buildConfig(
   if (data !== undefined) Object.assign(options, { dataset: "folder", dataFolder: data });
   overlayFields(config, options, "the command line");
   const checked = checkConfig(config);
+  checkNames(checked);
   checkEffect(checked, given);
   // absolute, so that the run can be resumed from anywhere
   const absolute = (path: string | null) => (path === null ? null : resolve(path));

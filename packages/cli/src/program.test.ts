@@ -15,7 +15,10 @@ function configOf(args: string, preset = "default", setup: { config?: string; se
   return buildConfig(command, { preset, set: [], ...setup });
 }
 
-afterEach(() => vi.restoreAllMocks());
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+});
 
 /** The line that a command line which is refused ends with. */
 async function refusal(...args: string[]): Promise<string> {
@@ -122,10 +125,7 @@ test.each([
   [["--synthetic-classes", "300"], "option --synthetic-classes: it is 300. Expected a whole number from 1 to 256."],
   [["--steps", "5", "--epochs", "5"], "option '--epochs <n>' cannot be used with option '--steps <n>'"],
   [["--budget", "-1"], "Expected a number of GB above 0."],
-  [
-    ["--name", "a/b", "--dataset", "mnits"],
-    'new run: it is named "a/b". Expected letters, digits, `.`, `_` and `-` only.',
-  ],
+  [["--name", "a/b"], 'new run: it is named "a/b". Expected letters, digits, `.`, `_` and `-` only.'],
   [["--student", "deep-fnc"], 'Perhaps you meant "deep-fcn"'],
   [["--dataset", "mnits"], 'Perhaps you meant "mnist"'],
   [["--guide", "resnet81"], 'Perhaps you meant "resnet18"'],
@@ -152,6 +152,20 @@ test.each([
   [["--data", "x", "--synthetic-train", "9"], "option --synthetic-train: it has no effect on images of --data."],
 ])("train %j is refused", async (args, message) => {
   expect(await refusal("train", ...args)).toMatch(message);
+});
+
+test.each([
+  ["train", "--student", "deep-fnc"],
+  ["train", "--guide", "resnet81"],
+  ["train", "--similarity", "ckaa"],
+  ["train", "--dataset", "mnits"],
+  ["train", "--data", "photographs", "--transform", "centre-crop"],
+  ["plan", "--student", "deep-fnc"],
+  ["profile", "--student", "deep-fnc"],
+  ["tune", "--student", "deep-fnc"],
+])("%s %s %s is refused before a device is opened", async (...args) => {
+  vi.stubEnv("GUIDANCE_DEVICE", "none"); // which is told when it is opened
+  expect(await refusal(...args)).toContain("Perhaps you meant");
 });
 
 test.each([

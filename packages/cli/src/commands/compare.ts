@@ -112,8 +112,8 @@ async function compare(specs: readonly [string, string], options: Options, comma
   measureOf(similarity, estimator);
   if (out !== undefined) await checkFiles(out, options.force);
   const compared = [await parseCompared(specs[0]), await parseCompared(specs[1])] as const;
-  const config = buildConfig(command, options, withDataOfRun(presets[options.preset], compared, command));
   for (const each of compared) if (each.kind === "run") await importPlugins(each.run.plugins);
+  const config = buildConfig(command, options, withDataOfRun(presets[options.preset], compared, command));
 
   const output = new Output(options);
   const splits = await loadConfigData(config, (line) => output.line(line));

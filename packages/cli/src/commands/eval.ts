@@ -1,5 +1,12 @@
 /** `guidance eval`: scores a checkpoint of an earlier run. */
-import { type CheckpointScoreOptions, closeSplits, loadExperimentData, scoreCheckpoint } from "@guidance/guidance";
+import { join } from "node:path";
+import {
+  type CheckpointScoreOptions,
+  checkCheckpoint,
+  closeSplits,
+  loadExperimentData,
+  scoreCheckpoint,
+} from "@guidance/guidance";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
 import { addExamples } from "../examples.ts";
@@ -44,6 +51,7 @@ export function parseCheckpoint(name: string): string {
 async function evaluate(folder: string, options: EvalOptions): Promise<void> {
   const { arm, checkpoint, split } = options;
   const { config, plugins, choices } = await readRun(folder);
+  await checkCheckpoint(join(folder, arm), checkpoint);
   await importPlugins(plugins);
   const output = new Output(options);
   const splits = await loadExperimentData(config, (line) => output.line(line));

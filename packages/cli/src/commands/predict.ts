@@ -1,5 +1,6 @@
 /** `guidance predict`: the classes that the student of a run takes images for. */
-import { type PredictOptions, predictImages, readRunData } from "@guidance/guidance";
+import { join } from "node:path";
+import { checkCheckpoint, type PredictOptions, predictImages, readRunData } from "@guidance/guidance";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
 import { describeError, SilentFailure } from "../errors.ts";
@@ -44,6 +45,7 @@ export function addPredict(program: Command): void {
 async function predict(files: readonly string[], { run, arm, checkpoint, top, ...options }: Options): Promise<void> {
   const output = new Output(options);
   const { config, plugins, choices } = await readRun(run);
+  await checkCheckpoint(join(run, arm), checkpoint);
   const data = await readRunData(run);
   await importPlugins(plugins);
   const { backend } = await open(options, choices);

@@ -98,20 +98,21 @@ function checkPeak({ name, limits }: Backend, { memory }: Plan): void {
   });
 }
 
-/**
- * The programs of the step on a backend; nothing is allocated there. `say` is told what a user should know of the data.
- * Throws ConfigError for values out of range.
- */
+/** The configuration of the step, before a device is opened; throws ConfigError for values out of range. */
+export async function stepConfig(options: StepOptions, command: Command): Promise<TrainConfig> {
+  await importPlugins(options.plugin);
+  return buildConfig(command, options);
+}
+
+/** The programs of a step on a backend; nothing is allocated there. `say` is told what a user should know of the data. */
 export async function planChosenStep(
   backend: Backend,
-  options: StepOptions,
-  command: Command,
+  config: TrainConfig,
+  step: StepOptions["step"],
   say: (line: string) => void,
 ): ReturnType<typeof planOf> {
-  await importPlugins(options.plugin);
-  const config = buildConfig(command, options);
-  if (options.step === "guided") return planGuidedStep(backend, config, say);
-  if (options.step === "unguided") {
+  if (step === "guided") return planGuidedStep(backend, config, say);
+  if (step === "unguided") {
     const alone = (splits: SourceSplits) => studentTask(config, splits, buildStudent(config, splits).model);
     return planOf(backend, config, alone, say);
   }
