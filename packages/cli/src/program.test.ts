@@ -258,7 +258,23 @@ test("shells get every command with its options", async () => {
   for (const script of scripts) {
     for (const word of ["train", "compare", "accumulate", "checkpoint"]) expect(script).toContain(word);
   }
-  const ask = `COMP_WORDS=(guidance train --accu); COMP_CWORD=2; _guidance; echo "\${COMPREPLY[@]}"`;
-  expect(execFileSync("bash", ["-c", `${scripts[0]}\n${ask}`]).toString()).toBe("--accumulate\n");
+  const complete = (line: string) => {
+    const words = line.split(" ");
+    const ask = `COMP_WORDS=(${words.map((word) => `"${word}"`).join(" ")}); COMP_CWORD=${words.length - 1}; _guidance; echo "\${COMPREPLY[@]}"`;
+    return execFileSync("bash", ["-c", `${scripts[0]}\n${ask}`])
+      .toString()
+      .trim();
+  };
+  expect(complete("guidance pl")).toBe("plot plan");
+  expect(complete("guidance train --accu")).toBe("--accumulate");
+  expect(complete("guidance train --device ")).toBe("auto gpu lavapipe swiftshader cpu");
+  expect(complete("guidance train --dataset c")).toBe("cifar10 cifar100");
+  expect(complete("guidance eval run --arm ")).toBe("guided unguided");
+  expect(complete("guidance export run out.pth --arm g")).toBe("guided guide");
+  expect(complete("guidance compare a b --similarity sv")).toBe("svcca");
+  expect(complete("guidance fetch a b --split t")).toBe("train test");
+  expect(complete("guidance completion ")).toBe("bash zsh fish");
+  expect(complete("guidance help sch")).toBe("schema");
+  expect(complete("guidance train --name ")).toBe("");
   expect(await refusal("completion", "tcsh")).toMatch(/the shell is "tcsh"\. Expected one of bash, zsh, fish/);
 });

@@ -11,18 +11,12 @@ import {
   type SourceSplits,
   type TrainConfig,
 } from "@guidance/guidance";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
+import { choiceOption, OfferingOption } from "../choices.ts";
 import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
 import { addExamples } from "../examples.ts";
 import { heatMapText, textOptionsOf } from "../figures/heat-text.ts";
-import {
-  addConfigOptions,
-  addSetupOptions,
-  buildConfig,
-  type ConfigField,
-  oneOf,
-  type SetupOptions,
-} from "../options.ts";
+import { addConfigOptions, addSetupOptions, buildConfig, type ConfigField, type SetupOptions } from "../options.ts";
 import { importPlugins } from "../plugins.ts";
 import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
 import { patientProgress } from "../report/patience.ts";
@@ -80,20 +74,25 @@ export function addCompare(program: Command): void {
       .argument("<modelA>", `rows: ${SPECS}`)
       .argument("<modelB>", "columns: the same"),
   )
-    .option("--similarity <name>", `one of ${comparisonNames().join(", ")}, or of a plugin`, "linear-cka")
     .addOption(
-      new Option(
+      new OfferingOption(
+        "--similarity <name>",
+        `one of ${comparisonNames().join(", ")}, or of a plugin`,
+        comparisonNames(),
+      ).default("linear-cka"),
+    )
+    .addOption(
+      choiceOption(
         "--estimator <how>",
         "full: of all samples at once; minibatch: unbiased means over batches of --batch, of at least 4",
-      )
-        .argParser(oneOf(estimators))
-        .default("full"),
+        estimators,
+      ).default("full"),
     )
     .option("--samples <n>", `images to compare on (default: ${SAMPLES}, or all)`, parseSamples)
     .addOption(
-      new Option("--split <split>", "which images: test, validation, train")
-        .argParser(oneOf(["test", "validation", "train"]))
-        .default("test"),
+      choiceOption("--split <split>", "which images: test, validation, train", ["test", "validation", "train"]).default(
+        "test",
+      ),
     )
     .option("--out <folder>", "where to write compare.svg, .png, .csv and .json")
     .option("--force", "replace those that are there");

@@ -43,7 +43,7 @@ export type Compared =
 
 /** What specs look like, for help and errors. */
 export const SPECS =
-  "<network>[@seed], <network>:<weights file>, or <run folder>[:guided|unguided|guide][:last|best|top-<step>]";
+  "<network>[@seed], <network>:<weights file>, or <run folder>[:guided|unguided|guide][:last|best|top-<step>], best unless named";
 
 /** Throws ValueError where `spec` names no registered network and no folder, RunError for a folder without that network. */
 export async function parseCompared(spec: string): Promise<Compared> {

@@ -10,11 +10,11 @@ import {
   readGuideRecord,
   systemReason,
 } from "@guidance/guidance";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
+import { choiceOption } from "../choices.ts";
 import { addExamples } from "../examples.ts";
-import { oneOf } from "../options.ts";
 import { addOutputOptions } from "../report/output.ts";
-import { parseCheckpoint } from "./eval.ts";
+import { checkpointOption } from "./eval.ts";
 import { checkRun, readRun } from "./run.ts";
 import { type WriteOptions, writeWeights } from "./write-weights.ts";
 
@@ -31,16 +31,11 @@ export function addExport(program: Command): void {
     .description("write weights as PyTorch (.pth, .pt: torch.load reads them) or .safetensors")
     .argument("<source>", "folder of a run, or a file of weights")
     .argument("<out>", "file to write; its extension decides the format")
+    .addOption(choiceOption("--arm <arm>", `which network of the run: ${arms.join(", ")} (default: guided)`, arms))
     .addOption(
-      new Option("--arm <arm>", `which network of the run: ${arms.join(", ")} (default: guided)`).argParser(
-        oneOf(arms),
+      checkpointOption(
+        "which weights of a student: last (those a run ends with a score of), best, or top-<step> (default: last)",
       ),
-    )
-    .addOption(
-      new Option(
-        "--checkpoint <name>",
-        "which weights of a student: last, best, or top-<step> (default: last)",
-      ).argParser(parseCheckpoint),
     )
     .option("--force", "replace a file that is there");
   addOutputOptions(command, "print what was written as JSON");

@@ -15,9 +15,10 @@ import {
   type TrainingTask,
 } from "@guidance/guidance";
 import { type Backend, formatBytes, LimitError, type Plan } from "@guidance/tensor";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
+import { choiceOption } from "../choices.ts";
 import { addDeviceOptions, type DeviceOptions } from "../device.ts";
-import { addConfigOptions, addSetupOptions, buildConfig, oneOf, type SetupOptions } from "../options.ts";
+import { addConfigOptions, addSetupOptions, buildConfig, type SetupOptions } from "../options.ts";
 import { importPlugins } from "../plugins.ts";
 
 const stepNames = ["guided", "unguided", "guide"] as const;
@@ -39,9 +40,9 @@ export interface StepProgram {
 export function addStepOptions(command: Command): Command {
   addDeviceOptions(addConfigOptions(addSetupOptions(command)));
   return command.addOption(
-    new Option("--step <step>", `which step: ${stepNames.join(", ")} (the guide's own training)`)
-      .argParser(oneOf(stepNames))
-      .default("guided"),
+    choiceOption("--step <step>", `which step: ${stepNames.join(", ")} (the guide's own training)`, stepNames).default(
+      "guided",
+    ),
   );
 }
 
