@@ -11,8 +11,8 @@ export interface GoodBatch {
 
 /**
  * The first `samples` good images in the order of the seed, each once, in batches that are full but for the last. A source
- * gives fewer where too many are bad. (It puts another image in the place of a bad one unless batches are padded, and then
- * that one comes twice.)
+ * gives fewer where too many are bad. (Batches are read padded: in any other a source puts the next good image in the place
+ * of a bad one, so that it comes twice.)
  */
 export async function* goodBatches({ source, samples, batchSize, seed }: CompareOptions): AsyncGenerator<GoodBatch> {
   const size = source.channels * source.height * source.width;
