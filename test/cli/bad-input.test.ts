@@ -131,7 +131,9 @@ describe("runs", () => {
       expect(await evaluate("absent")).toContain('there is no folder "absent"');
     });
     test("a folder of something else", async () => {
-      expect(await evaluate(".")).toMatch(/cannot read "config\.json".*Expected a file of a run of guidance train/);
+      expect(await evaluate(".")).toMatch(
+        /"\." is no run of guidance train: it has no config\.json\. Expected the folder of an earlier run/,
+      );
     });
   });
 

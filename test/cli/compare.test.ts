@@ -112,7 +112,7 @@ test("over batches, and with a similarity of a plugin", async () => {
 
 // packages/cli/src/program.test.ts has what the arguments alone show
 test.concurrent.each([
-  [["deep-fcn", "resnet18:none.pth"], /"none\.pth": it cannot be opened/],
+  [["deep-fcn", "resnet18:none.pth"], /"none\.pth": it cannot be opened \(no such file or folder\)/],
   [
     ["run", "resnet18", "--dataset", "synthetic"],
     /"run" takes images \[1, 8, 8\] and "synthetic test" has \[1, 28, 28\]/,

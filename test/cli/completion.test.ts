@@ -39,6 +39,11 @@ describe.skipIf(!shells).each(Object.keys(complete))("%s", (shell) => {
     ["guidance compl", "completion"],
     ["guidance train --precis", "--precision"],
     ["guidance eval --spl", "--split"],
+    ["guidance train --device swi", "swiftshader"],
+    ["guidance train --similarity proc", "procrustes"],
+    ["guidance compare a b --estimator mini", "minibatch"],
+    ["guidance completion zs", "zsh"],
+    ["guidance help compl", "completion"],
   ])("%s becomes %s", async (line, word) => {
     expect(await complete[shell](script, line)).toContain(word);
   });

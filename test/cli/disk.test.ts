@@ -67,20 +67,20 @@ describe.concurrent("a run", () => {
     )!;
     const metrics = { code: "ENOSPC", files: "guided/metrics\\.jsonl$", bytes: before.length + 150 } as const;
     expect(await refusal([...train, "--folder", run], environment(metrics))).toMatch(
-      /^error: run: cannot write ".*metrics\.jsonl" \(ENOSPC: no space left on device, write\)\. Make room .* --resume\./,
+      /^error: run: cannot write ".*metrics\.jsonl" \(no space left on the disk\)\. Make room .* --resume\./,
     );
     expect(await savedStep(run)).toBe(3);
 
     // the tensors of one checkpoint and a part of the next
     const tensors = { code: "ENOSPC", files: "guided/.*safetensors.*partial$", bytes: 20_000 } as const;
     expect(await refusal(resume(run), environment(tensors))).toMatch(
-      /^error: training guided, step 9: cannot save in ".*guided" \(ENOSPC: .*\); the checkpoint of step 6 in ".*guided" stands\. Make room /,
+      /^error: training guided, step 9: cannot save in ".*guided" \(no space left on the disk\); the checkpoint of step 6 in ".*guided" stands\. Make room /,
     );
     expect(await savedStep(run)).toBe(6);
 
     const folder = { code: "EROFS", files: "guided/.*partial$", bytes: 20_000 } as const;
     expect(await refusal(resume(run), environment(folder))).toMatch(
-      /^error: training guided, step 12: .*EROFS: read-only/,
+      /^error: training guided, step 12: .*\(the file system is read-only\)/,
     );
     expect(await savedStep(run)).toBe(9);
 
@@ -107,11 +107,13 @@ describe.concurrent("a run", () => {
     const run = join(mounted, "run");
     const line = await refusal([...train, "--folder", run]);
     expect(line).toMatch(
-      /^error: training guided, step \d+: .*ENOSPC: .*; the checkpoint of step \d+ in ".*" stands\. /,
+      /^error: training guided, step \d+: .*\(no space left on the disk\); the checkpoint of step \d+ in ".*" stands\. /,
     );
     expect(line).toContain(`the checkpoint of step ${await savedStep(run)} in`);
     mount("-o", "remount,ro,size=1m");
-    expect(await refusal(resume(run))).toMatch(/^error: run: cannot write ".*run\.lock" \(EROFS/);
+    expect(await refusal(resume(run))).toMatch(
+      /^error: run: cannot write ".*run\.lock" \(the file system is read-only\)/,
+    );
     mount("-o", "remount,rw");
     await finish(run);
     await complete;
@@ -141,7 +143,7 @@ test("data that vanish are named, and a run goes on when they are back", async (
   renameSync(`${data}-gone`, data);
   expect(output.match(/^error: .*$/gm), output).toEqual([
     expect.stringMatching(
-      /^error: image ".*\.jpg": it cannot be read \(ENOENT.*Leave the folder as it is while it is used/,
+      /^error: image ".*\.jpg": it cannot be read \(no such file or folder\)\. Leave the folder as it is while it is used/,
     ),
   ]);
   expect(output).toMatch(/\nerror: [^\n]*\n$/);

@@ -39,7 +39,7 @@ test("classes come with probabilities that add up, and a bad image is named with
   expect(mixed.status).toBe(1);
   expect(mixed.stdout).toMatch(/^.*grey\.jpg\n {2}(cat|dog|bird|fish) +[\d.]+ %\n$/);
   expect(mixed.stderr).toMatch(
-    /^error: image "note\.txt": it is no JPEG.*\nerror: image: cannot read "none\.png".*\n$/,
+    /^error: image "note\.txt": it is no JPEG.*\nerror: image: cannot read "none\.png" \(no such file or folder\)\.\n$/,
   );
 
   put({});

@@ -10,7 +10,7 @@ function helpOf(command: Command): string {
   return text;
 }
 
-const cell = (text: string): string => text.replaceAll("|", "\\|").replace(/<(\w[\w-]*)>/g, "&lt;$1&gt;");
+const cell = (text: string): string => text.replaceAll("|", "\\|").replace(/<(\w[\w -]*)>/g, "&lt;$1&gt;");
 
 function section(command: Command): string {
   const rows = command.options.map(({ flags, description, defaultValue, defaultValueDescription }) => {

@@ -30,6 +30,9 @@ export function commandsOf(text: string): string[][] {
   return commands;
 }
 
+/** How a line begins that makes `guidance` a function of the shell. */
+export const definition = /^guidance\(\) \{/;
+
 /** Every line of every shell block, each once, in the order of the pages. */
 export function shellLines(): ShellLine[] {
   const lines = new Map<string, ShellLine>();

@@ -2,18 +2,24 @@
 // named in passing exist: in a line such as `guidance train --seed 1` those of its command, elsewhere those of a command that the
 // page names. Narrower than the page would be wrong as often as right: most paragraphs on options name no command, or another one.
 
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { buildProgram } from "@guidance/cli";
 import { describe, expect, test } from "vitest";
 import { root } from "../support/command.ts";
 import { anchorOf, blocksOf, pages, proseOf, textOf, where } from "./markdown.ts";
 
-const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const { scripts, packageManager } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
 /** The options of each command. */
 const commands = new Map(
   buildProgram().commands.map((command) => [command.name(), command.options.map(({ long }) => long)] as const),
+);
+/** Source files of the repository, as paths below the root. */
+const sources = ["packages", "test", "bench", "examples", "scripts"].flatMap((folder) =>
+  readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map(
+    (path) => `/${folder}/${path.replaceAll("\\", "/")}`,
+  ),
 );
 /** Options of other programs. */
 const foreign = new Set(["--enable-unsafe-webgpu", "--peers"]);
@@ -44,6 +50,23 @@ describe.each(pages)("%s", (page) => {
       if (anchor === undefined) continue;
       const anchors = [...proseOf(file).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => anchorOf(heading));
       expect(anchors, `${page} links to ${target}`).toContain(anchor);
+    }
+  });
+
+  test("says what `guidance` stands for before a line begins with it", () => {
+    const text = textOf(page);
+    const [first] = blocksOf(page).filter(({ language, text }) => language === "sh" && /^guidance /m.test(text));
+    if (first === undefined) return;
+    const before = text.split("\n").slice(0, first.line).join("\n");
+    expect(before, where(first)).toContain(`\`guidance\` stands for \`npx -y ${packageManager} guidance\``);
+  });
+
+  test("names source files that exist, from the root, the packages' folder or one within a package", () => {
+    for (const [, path] of proseOf(page).matchAll(/`((?:[\w.-]+\/)+[\w.-]+\.(?:ts|mjs|py)|packages\/[\w./-]+)`/g)) {
+      expect(
+        sources.some((source) => source.endsWith(`/${path}`)),
+        `${page}: ${path}`,
+      ).toBe(true);
     }
   });
 

@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { mustRun, root, startProgram } from "../support/command.ts";
 import { openTier } from "../support/tiers.ts";
 import { execute, found, interrupt, listen, parse, printed } from "./in-process.ts";
-import { commandsOf, guidanceArgs, shellLines } from "./lines.ts";
+import { commandsOf, definition, guidanceArgs, shellLines } from "./lines.ts";
 import { outcomeOf } from "./outcomes.ts";
 import { scriptOf } from "./scripts.ts";
 import { type Servers, serve } from "./servers.ts";
@@ -139,6 +139,12 @@ const shell = (words: readonly string[]) => {
   return ["sh", ["-c", `exec ${line}`], { cwd, env: { PATH: path } }] as const;
 };
 
+/** A line that makes `guidance` a function, which then calls pnpm with all that it is given. */
+async function expectDefinition(line: string): Promise<void> {
+  const shown = `npx() { printf '[%s]' "$@"; }; ${line}; guidance train --name 'a b'`;
+  expect(await mustRun("sh", ["-c", shown])).toBe(`[-y][${packageManager}][guidance][train][--name][a b]`);
+}
+
 const runScript = (words: readonly string[]): Promise<string> => mustRun(...shell(words));
 
 async function serveScript(words: readonly string[]): Promise<void> {
@@ -173,6 +179,7 @@ describe.each(lines.map((line) => [line.place, line.text, line] as const))(
     if (args === undefined) {
       test("runs", async () => {
         if (words[0] === "jq") return runJq(text);
+        if (definition.test(text)) return expectDefinition(text);
         const script = of(scripts, line);
         if (words[0] !== "npx" || script === undefined) throw new Error("nothing is known of it");
         expect(words.slice(0, 3)).toEqual(["npx", "-y", packageManager]);

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { ConfigError, SEAL } from "@guidance/guidance";
+import { ConfigError, SEAL, systemReason } from "@guidance/guidance";
 import { ValueError } from "@guidance/tensor";
 
 type Fields = Record<string, unknown>;
@@ -23,7 +23,7 @@ export function readConfigFile(file: string): Fields {
   } catch (error) {
     throw new ValueError({
       what: "--config",
-      facts: `cannot read "${file}" (${(error as Error).message.trim().split("\n")[0]})`,
+      facts: `cannot read "${file}" (${systemReason(error).trim().split("\n")[0]})`,
       expected: "a YAML or JSON file with fields of a configuration",
       hint: "guidance schema prints which there are",
     });

@@ -2,7 +2,7 @@
 import type { DeviceChoice, WebGpuBackend } from "@guidance/shaders";
 import { type Backend, cpuBackend, memoryBudget, ValueError } from "@guidance/tensor";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { oneOf } from "./options.ts";
+import { choiceOption } from "./choices.ts";
 import { type Choices, readChoices } from "./tuning.ts";
 
 /** What `--device` takes: WebGPU adapters, and the reference backend. */
@@ -42,10 +42,11 @@ function parseBudget(text: string): number {
 export function addDeviceOptions(command: Command): Command {
   return command
     .addOption(
-      new Option(
+      choiceOption(
         "--device <device>",
         `${devices.join(", ")} (default: the environment variable GUIDANCE_DEVICE, else auto)`,
-      ).argParser(oneOf(devices)),
+        devices,
+      ),
     )
     .addOption(
       new Option(

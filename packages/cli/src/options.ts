@@ -5,14 +5,20 @@
 import { resolve } from "node:path";
 import {
   checkConfig,
+  checkNames,
+  datasets,
   defaultConfig,
-  nearestName,
+  guides,
   presets,
   SYNTHETIC_DEFAULTS,
+  similarities,
+  students,
   type TrainConfig,
+  transforms,
 } from "@guidance/guidance";
 import { ValueError } from "@guidance/tensor";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { choiceOption, OfferingOption, oneOf } from "./choices.ts";
 import { overlay, parseAssignments, readConfigFile } from "./config-file.ts";
 import { checkEffect } from "./effect.ts";
 
@@ -29,21 +35,12 @@ interface Row {
   readonly flags: string;
   readonly help: string;
   readonly parse?: (text: string) => Value | typeof nothing;
+  /** Values that shells complete. */
+  readonly offers?: readonly string[];
   /** Stands for null. */
   readonly word?: string;
   /** Help of the option that says no. */
   readonly no?: string;
-}
-
-/** One of `choices`; otherwise an error with the nearest of them. */
-export function oneOf<T extends string>(choices: readonly T[]): (text: string) => T {
-  return (text) => {
-    const found = choices.find((choice) => choice === text);
-    if (found !== undefined) return found;
-    const nearest = nearestName(text, choices);
-    const hint = nearest === undefined ? "" : ` Did you mean "${nearest}"?`;
-    throw new InvalidArgumentError(`Expected one of ${choices.join(", ")}.${hint}`);
-  };
 }
 
 function parseNumber(text: string): number {
@@ -61,13 +58,19 @@ function parseInteger(text: string): number {
 /** Stands for null between the parser and the configuration: commander takes null for a missing value. */
 const nothing = Symbol("null");
 
-const text = (flags: string, help: string): Row => ({ flags, help, parse: (value) => value });
+const text = (flags: string, help: string, offers?: readonly string[]): Row => ({
+  flags,
+  help,
+  parse: (value) => value,
+  offers,
+});
 const integer = (flags: string, help: string): Row => ({ flags, help, parse: parseInteger });
 const number = (flags: string, help: string): Row => ({ flags, help, parse: parseNumber });
 const choice = (flags: string, help: string, choices: readonly string[]): Row => ({
   flags,
   help: `${help}: ${choices.join(" or ")}`,
   parse: oneOf(choices),
+  offers: choices,
 });
 /** A whole number, or `word` for null. */
 const integerOr = (flags: string, help: string, word: string): Row => ({
@@ -86,7 +89,11 @@ const numberOr = (flags: string, help: string, word: string): Row => ({
 const yesOrNo = (flags: string, help: string, no: string): Row => ({ flags, help, no });
 
 const rows: { readonly [Field in ConfigField]: Row } = {
-  dataset: text("--dataset <name>", "mnist, fashion-mnist, cifar10, cifar100, synthetic, or one of a plugin"),
+  dataset: text(
+    "--dataset <name>",
+    "mnist, fashion-mnist, cifar10, cifar100, synthetic, or one of a plugin",
+    datasets.names.filter((name) => name !== "folder"), // that is --data
+  ),
   dataFolder: text("--data-folder <path>", "where the files of the data set are, if not in their usual place"),
   "synthetic.channels": integer("--synthetic-channels <n>", "channels of the made-up images of --dataset synthetic"),
   "synthetic.height": integer("--synthetic-height <n>", "their height"),
@@ -99,8 +106,13 @@ const rows: { readonly [Field in ConfigField]: Row } = {
   "images.trainTransform": text(
     "--train-transform <name>",
     "how they are varied for training: random-resized-crop, or one of a plugin",
+    transforms.names,
   ),
-  "images.transform": text("--transform <name>", "how they are seen otherwise: center-crop, or one of a plugin"),
+  "images.transform": text(
+    "--transform <name>",
+    "how they are seen otherwise: center-crop, or one of a plugin",
+    transforms.names,
+  ),
   "images.workers": integerOr("--workers <n>", "threads that decode them, or auto: all cores but one", "auto"),
   "images.onBad": choice("--on-bad-image <how>", "what becomes of one that cannot be decoded", ["skip", "fail"]),
   classes: integerOr("--classes <n>", "outputs of both networks, or data for the classes there are", "data"),
@@ -138,12 +150,12 @@ const rows: { readonly [Field in ConfigField]: Row } = {
     "never",
   ),
   keepTop: integer("--keep-top <n>", "checkpoints kept of the best by validation loss, beside best and last"),
-  "student.name": text("--student <name>", "the network to train: deep-fcn, or one of a plugin"),
+  "student.name": text("--student <name>", "the network to train: deep-fcn, or one of a plugin", students.names),
   "student.layers": integer("--layers <n>", "the student's Linear layers"),
   "student.width": integer("--width <n>", "values in each of the student's layers"),
   "student.firstWidth": integer("--first-width <n>", "values in the student's first layer"),
   "student.dropout": number("--dropout <rate>", "its dropout, from 0 to below 1"),
-  "guide.name": text("--guide <name>", "the network that guides: resnet18, or one of a plugin"),
+  "guide.name": text("--guide <name>", "the network that guides: resnet18, or one of a plugin", guides.names),
   "guide.baseWidth": integer("--guide-width <n>", "channels of the guide's first stage"),
   "guide.weights": {
     flags: "--guide-weights <file>",
@@ -161,7 +173,11 @@ const rows: { readonly [Field in ConfigField]: Row } = {
     "steps after which the student goes on without guide, or never",
     "never",
   ),
-  similarity: text("--similarity <name>", "what makes layers alike: cka, rbf-cka, rsa, procrustes, or one of a plugin"),
+  similarity: text(
+    "--similarity <name>",
+    "what makes layers alike: cka, rbf-cka, rsa, procrustes, or one of a plugin",
+    similarities.names,
+  ),
   alpha: number("--alpha <x>", "weight of the similarity loss"),
   forwards: choice("--forwards <how>", "student forwards a step: one, or the notebook's two", ["single", "notebook"]),
   baseline: yesOrNo("--baseline", "the same student without guide afterwards", "only the student with guide"),
@@ -183,9 +199,11 @@ const collect = (value: string, before: readonly string[]): string[] => [...befo
 export function addSetupOptions(command: Command): Command {
   return command
     .addOption(
-      new Option("--preset <preset>", `values to start from: ${Object.keys(presets).join(" or ")}`)
-        .argParser(oneOf(Object.keys(presets)))
-        .default("default"),
+      choiceOption(
+        "--preset <preset>",
+        `values to start from: ${Object.keys(presets).join(" or ")}`,
+        Object.keys(presets),
+      ).default("default"),
     )
     .option("--config <file>", "YAML or JSON file with fields over those of the preset (guidance schema prints which)")
     .addOption(
@@ -196,7 +214,7 @@ export function addSetupOptions(command: Command): Command {
     .addOption(
       new Option(
         "--plugin <file>",
-        "module that registers students, guides, similarities, data sets, transforms; repeatable",
+        "module that registers students, guides, similarities, data sets, transforms, loggers; repeatable",
       )
         .argParser(collect)
         .default([], "none"),
@@ -218,10 +236,10 @@ function valueAt(config: TrainConfig, field: string): unknown {
   return field.split(".").reduce<unknown>((value, key) => (value as Record<string, unknown> | null)?.[key], config);
 }
 
-const configOptions = Object.entries(rows).map(([field, { flags, help, parse, word, no }]) => {
+const configOptions = Object.entries(rows).map(([field, { flags, help, parse, offers = [], word, no }]) => {
   const value = valueAt({ ...defaultConfig, synthetic: SYNTHETIC_DEFAULTS }, field) ?? word ?? null;
   const shown = typeof value === "boolean" ? (value ? "yes" : "no") : value;
-  const option = new Option(flags, shown === null ? help : `${help} (default: ${shown})`);
+  const option = new OfferingOption(flags, shown === null ? help : `${help} (default: ${shown})`, offers);
   if (parse) option.argParser(parse);
   if (field === "epochs") option.conflicts("steps");
   return { field, flags, option, no };
@@ -254,7 +272,8 @@ export function givenConfigFlags(command: Command): string[] {
 
 /**
  * The configuration of a preset with what the file, the assignments and the options say, in this order; throws
- * ConfigError for fields that are unknown and values out of range, ValueError for options without effect.
+ * ConfigError for fields that are unknown and values out of range, ValueError for names that neither this program nor an
+ * imported plugin has, and for options without effect.
  */
 export function buildConfig(
   command: Command,
@@ -275,6 +294,7 @@ export function buildConfig(
   if (data !== undefined) Object.assign(options, { dataset: "folder", dataFolder: data });
   overlayFields(config, options, "the command line");
   const checked = checkConfig(config);
+  checkNames(checked);
   checkEffect(checked, given);
   // absolute, so that the run can be resumed from anywhere
   const absolute = (path: string | null) => (path === null ? null : resolve(path));

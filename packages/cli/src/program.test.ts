@@ -15,7 +15,10 @@ function configOf(args: string, preset = "default", setup: { config?: string; se
   return buildConfig(command, { preset, set: [], ...setup });
 }
 
-afterEach(() => vi.restoreAllMocks());
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+});
 
 /** The line that a command line which is refused ends with. */
 async function refusal(...args: string[]): Promise<string> {
@@ -122,10 +125,7 @@ test.each([
   [["--synthetic-classes", "300"], "option --synthetic-classes: it is 300. Expected a whole number from 1 to 256."],
   [["--steps", "5", "--epochs", "5"], "option '--epochs <n>' cannot be used with option '--steps <n>'"],
   [["--budget", "-1"], "Expected a number of GB above 0."],
-  [
-    ["--name", "a/b", "--dataset", "mnits"],
-    'new run: it is named "a/b". Expected letters, digits, `.`, `_` and `-` only.',
-  ],
+  [["--name", "a/b"], 'new run: it is named "a/b". Expected letters, digits, `.`, `_` and `-` only.'],
   [["--student", "deep-fnc"], 'Perhaps you meant "deep-fcn"'],
   [["--dataset", "mnits"], 'Perhaps you meant "mnist"'],
   [["--guide", "resnet81"], 'Perhaps you meant "resnet18"'],
@@ -155,16 +155,42 @@ test.each([
 });
 
 test.each([
+  ["train", "--student", "deep-fnc"],
+  ["train", "--guide", "resnet81"],
+  ["train", "--similarity", "ckaa"],
+  ["train", "--dataset", "mnits"],
+  ["train", "--data", "photographs", "--transform", "centre-crop"],
+  ["plan", "--student", "deep-fnc"],
+  ["profile", "--student", "deep-fnc"],
+  ["tune", "--student", "deep-fnc"],
+])("%s %s %s is refused before a device is opened", async (...args) => {
+  vi.stubEnv("GUIDANCE_DEVICE", "none"); // which is told when it is opened
+  expect(await refusal(...args)).toContain("Perhaps you meant");
+});
+
+test.each([
   [["deep-fnc", "resnet18"], /no network and no folder "deep-fnc".*Perhaps you meant "deep-fcn"/],
   [["deep-fcn"], "missing required argument 'modelB'"],
-  [["deep-fcn", "."], /cannot read "config\.json".*Expected a file of a run/],
+  [["deep-fcn", "."], /"\." is no run of guidance train: it has no config\.json\..*Check the path/],
   [["deep-fcn", "resnet18", "--similarity", "rbf"], /no similarity "rbf".*Perhaps you meant "rbf-cka"/],
   [["deep-fcn", "resnet18", "--similarity", "rsa", "--estimator", "minibatch"], 'no minibatch estimate of "rsa"'],
   [["deep-fcn", "resnet18", "--estimator", "batches"], "Expected one of full, minibatch."],
   [["deep-fcn", "resnet18", "--samples", "1"], "Expected a whole number from 2 on."],
+  [["deep-fcn", "resnet18", "--out", "package.json"], 'compare: "package.json" is a file. Expected a folder'],
+  [
+    ["deep-fcn", "resnet18", "--out", "package.json/out"],
+    'the folder "package.json/out" cannot be made (part of the path is a file)',
+  ],
   [["deep-fcn", "resnet18", "--layers", "1"], "option --layers: it is 1. Expected a whole number from 2 to 1000."],
 ])("compare %j is refused", async (args, message) => {
   expect(await refusal("compare", ...args)).toMatch(message);
+});
+
+test.each([
+  ["report", "run", "--out", "src"],
+  ["report", "run", "--out", "src", "--force"],
+])("%s does not write where there is a folder", async (...args) => {
+  expect(await refusal(...args)).toContain('there is a folder "src". Expected the name of a file');
 });
 
 test("an unknown command is refused with the nearest one", async () => {
@@ -232,7 +258,23 @@ test("shells get every command with its options", async () => {
   for (const script of scripts) {
     for (const word of ["train", "compare", "accumulate", "checkpoint"]) expect(script).toContain(word);
   }
-  const ask = `COMP_WORDS=(guidance train --accu); COMP_CWORD=2; _guidance; echo "\${COMPREPLY[@]}"`;
-  expect(execFileSync("bash", ["-c", `${scripts[0]}\n${ask}`]).toString()).toBe("--accumulate\n");
+  const complete = (line: string) => {
+    const words = line.split(" ");
+    const ask = `COMP_WORDS=(${words.map((word) => `"${word}"`).join(" ")}); COMP_CWORD=${words.length - 1}; _guidance; echo "\${COMPREPLY[@]}"`;
+    return execFileSync("bash", ["-c", `${scripts[0]}\n${ask}`])
+      .toString()
+      .trim();
+  };
+  expect(complete("guidance pl")).toBe("plot plan");
+  expect(complete("guidance train --accu")).toBe("--accumulate");
+  expect(complete("guidance train --device ")).toBe("auto gpu lavapipe swiftshader cpu");
+  expect(complete("guidance train --dataset c")).toBe("cifar10 cifar100");
+  expect(complete("guidance eval run --arm ")).toBe("guided unguided");
+  expect(complete("guidance export run out.pth --arm g")).toBe("guided guide");
+  expect(complete("guidance compare a b --similarity sv")).toBe("svcca");
+  expect(complete("guidance fetch a b --split t")).toBe("train test");
+  expect(complete("guidance completion ")).toBe("bash zsh fish");
+  expect(complete("guidance help sch")).toBe("schema");
+  expect(complete("guidance train --name ")).toBe("");
   expect(await refusal("completion", "tcsh")).toMatch(/the shell is "tcsh"\. Expected one of bash, zsh, fish/);
 });

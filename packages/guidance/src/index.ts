@@ -57,7 +57,13 @@ export * from "./models/resnet18.ts";
 export * from "./models/summarize.ts";
 export { nearestName } from "./nearest.ts";
 export { Registry } from "./registry.ts";
-export { type Checkpoint, removeCheckpoint, type TensorSource, writeCheckpoint } from "./run/checkpoint.ts";
+export {
+  type Checkpoint,
+  checkCheckpoint,
+  removeCheckpoint,
+  type TensorSource,
+  writeCheckpoint,
+} from "./run/checkpoint.ts";
 export { hashFile } from "./run/chunks.ts";
 export * from "./run/data-file.ts";
 export { RunError } from "./run/errors.ts";
@@ -69,9 +75,11 @@ export * from "./run/metrics.ts";
 export * from "./run/open-checkpoint.ts";
 export * from "./run/sealed.ts";
 export * from "./run/tensors.ts";
+export { systemReason } from "./system-error.ts";
 export * from "./train/arm.ts";
 export * from "./train/build.ts";
 export * from "./train/check.ts";
+export { checkNames } from "./train/check-names.ts";
 export * from "./train/config.ts";
 export * from "./train/diagnose.ts";
 export * from "./train/errors.ts";

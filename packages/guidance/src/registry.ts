@@ -28,9 +28,14 @@ export class Registry<T extends (...args: any[]) => unknown> {
     return [...this.#entries.keys()];
   }
 
+  /** Names that nothing else can be registered under. */
+  protected get taken(): readonly string[] {
+    return this.names;
+  }
+
   /** Whether `name` is taken. */
   has(name: string): boolean {
-    return this.#entries.has(name);
+    return this.taken.includes(name);
   }
 
   /** Adds an entry; throws ValueError where the name is taken, or the entry is no function. */
@@ -57,7 +62,7 @@ export class Registry<T extends (...args: any[]) => unknown> {
     throw new ValueError({
       what,
       facts: `the name "${name}" is taken`,
-      expected: `a name other than ${this.names.join(", ")}`,
+      expected: `a name other than ${this.taken.join(", ")}`,
     });
   }
 

@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Comparison, encodeJson, type JsonObject, type JsonValue, writeFileAtomic } from "@guidance/guidance";
 import { type HeatMap, heatMapSvg, similarityRange } from "../figures/heat-map.ts";
-import { checkFree } from "./output-file.ts";
+import { checkFolder, checkFree } from "./output-file.ts";
 import { svgToPng } from "./png.ts";
 
 /** What a result is of. */
@@ -32,8 +32,9 @@ export function comparisonMap(
 
 const names = ["compare.svg", "compare.png", "compare.csv", "compare.json"] as const;
 
-/** Throws RunError where one of the files is there already and may not be replaced. */
+/** Throws RunError where there can be no such folder, or one of the files is in it and may not be replaced. */
 export async function checkFiles(folder: string, force?: boolean): Promise<void> {
+  await checkFolder("compare", folder);
   for (const name of names) await checkFree("compare", join(folder, name), force);
 }
 

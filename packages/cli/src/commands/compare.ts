@@ -11,19 +11,12 @@ import {
   type SourceSplits,
   type TrainConfig,
 } from "@guidance/guidance";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
+import { choiceOption, OfferingOption } from "../choices.ts";
 import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
 import { addExamples } from "../examples.ts";
 import { heatMapText, textOptionsOf } from "../figures/heat-text.ts";
-import {
-  addConfigOptions,
-  addSetupOptions,
-  buildConfig,
-  type ConfigField,
-  givenConfigFlags,
-  oneOf,
-  type SetupOptions,
-} from "../options.ts";
+import { addConfigOptions, addSetupOptions, buildConfig, type ConfigField, type SetupOptions } from "../options.ts";
 import { importPlugins } from "../plugins.ts";
 import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
 import { patientProgress } from "../report/patience.ts";
@@ -81,20 +74,25 @@ export function addCompare(program: Command): void {
       .argument("<modelA>", `rows: ${SPECS}`)
       .argument("<modelB>", "columns: the same"),
   )
-    .option("--similarity <name>", `one of ${comparisonNames().join(", ")}, or of a plugin`, "linear-cka")
     .addOption(
-      new Option(
+      new OfferingOption(
+        "--similarity <name>",
+        `one of ${comparisonNames().join(", ")}, or of a plugin`,
+        comparisonNames(),
+      ).default("linear-cka"),
+    )
+    .addOption(
+      choiceOption(
         "--estimator <how>",
         "full: of all samples at once; minibatch: unbiased means over batches of --batch, of at least 4",
-      )
-        .argParser(oneOf(estimators))
-        .default("full"),
+        estimators,
+      ).default("full"),
     )
     .option("--samples <n>", `images to compare on (default: ${SAMPLES}, or all)`, parseSamples)
     .addOption(
-      new Option("--split <split>", "which images: test, validation, train")
-        .argParser(oneOf(["test", "validation", "train"]))
-        .default("test"),
+      choiceOption("--split <split>", "which images: test, validation, train", ["test", "validation", "train"]).default(
+        "test",
+      ),
     )
     .option("--out <folder>", "where to write compare.svg, .png, .csv and .json")
     .option("--force", "replace those that are there");
@@ -113,8 +111,8 @@ async function compare(specs: readonly [string, string], options: Options, comma
   measureOf(similarity, estimator);
   if (out !== undefined) await checkFiles(out, options.force);
   const compared = [await parseCompared(specs[0]), await parseCompared(specs[1])] as const;
-  const config = buildConfig(command, options, withDataOfRun(presets[options.preset], compared, command));
   for (const each of compared) if (each.kind === "run") await importPlugins(each.run.plugins);
+  const config = buildConfig(command, options, withDataOfRun(presets[options.preset], compared, command));
 
   const output = new Output(options);
   const splits = await loadConfigData(config, (line) => output.line(line));
@@ -125,9 +123,6 @@ async function compare(specs: readonly [string, string], options: Options, comma
   try {
     const source = splits[split];
     const samples = options.samples ?? Math.min(SAMPLES, source.count);
-    const batchSize = givenConfigFlags(command).includes("--batch")
-      ? config.batchSize
-      : Math.min(config.batchSize, samples);
     const first = await buildCompared(compared[0], config, splits.train);
     const second = specs[0] === specs[1] ? first : await buildCompared(compared[1], config, splits.train);
     output.line(`adapter ${backend.name}`);
@@ -140,7 +135,7 @@ async function compare(specs: readonly [string, string], options: Options, comma
       similarity,
       estimator,
       samples,
-      batchSize,
+      batchSize: config.batchSize,
       seed: config.seed,
       onProgress: ({ stage, ...progress }) => show({ label: stage, ...progress, detail: "" }),
     });
@@ -149,7 +144,7 @@ async function compare(specs: readonly [string, string], options: Options, comma
       similarity,
       estimator,
       samples: comparison.samples,
-      ...(estimator === "minibatch" ? { batch: batchSize } : {}),
+      ...(estimator === "minibatch" ? { batch: comparison.batchSize } : {}),
       seed: config.seed,
       data: source.name,
       adapter: backend.name,

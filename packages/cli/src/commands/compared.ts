@@ -5,6 +5,7 @@ import {
   buildGuide,
   buildStudent,
   type ComparedNetwork,
+  checkCheckpoint,
   guides,
   type ImageFormat,
   imageInput,
@@ -42,9 +43,9 @@ export type Compared =
 
 /** What specs look like, for help and errors. */
 export const SPECS =
-  "<network>[@seed], <network>:<weights file>, or <run folder>[:guided|unguided|guide][:last|best|top-<step>]";
+  "<network>[@seed], <network>:<weights file>, or <run folder>[:guided|unguided|guide][:last|best|top-<step>], best unless named";
 
-/** Throws ValueError where `spec` names no registered network and no folder. */
+/** Throws ValueError where `spec` names no registered network and no folder, RunError for a folder without that network. */
 export async function parseCompared(spec: string): Promise<Compared> {
   const names = [...students.names, ...guides.names];
   const [, name, seed, weights] = /^([^@:]+)(?:@(\d+))?(?::(.+))?$/.exec(spec) ?? [];
@@ -66,7 +67,9 @@ export async function parseCompared(spec: string): Promise<Compared> {
       ...(nearest === undefined ? {} : { hint: `Perhaps you meant "${nearest}"` }),
     });
   }
-  return { kind: "run", spec, folder, arm: arm as "guided", checkpoint, run: await readRun(folder) };
+  const run = await readRun(folder);
+  if (arm !== "guide") await checkCheckpoint(join(folder, arm), checkpoint);
+  return { kind: "run", spec, folder, arm: arm as "guided", checkpoint, run };
 }
 
 /** The network, built and with its weights; a registered one for images of `format`. */

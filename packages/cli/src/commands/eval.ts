@@ -1,9 +1,16 @@
 /** `guidance eval`: scores a checkpoint of an earlier run. */
-import { type CheckpointScoreOptions, closeSplits, loadExperimentData, scoreCheckpoint } from "@guidance/guidance";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { join } from "node:path";
+import {
+  type CheckpointScoreOptions,
+  checkCheckpoint,
+  closeSplits,
+  loadExperimentData,
+  scoreCheckpoint,
+} from "@guidance/guidance";
+import { type Command, InvalidArgumentError } from "commander";
+import { choiceOption, OfferingOption } from "../choices.ts";
 import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
 import { addExamples } from "../examples.ts";
-import { oneOf } from "../options.ts";
 import { importPlugins } from "../plugins.ts";
 import { percent, table } from "../report/format.ts";
 import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
@@ -15,16 +22,16 @@ type EvalOptions = DeviceOptions & OutputOptions & Pick<CheckpointScoreOptions, 
 
 export function addEval(program: Command): void {
   const choice = (flags: string, help: string, choices: readonly string[]) =>
-    new Option(flags, `${help}: ${choices.join(", ")}`).argParser(oneOf(choices)).default(choices[0]);
+    choiceOption(flags, `${help}: ${choices.join(", ")}`, choices).default(choices[0]);
   const command = program
     .command("eval")
     .description("score a checkpoint of an earlier run")
     .argument("<folder>", "folder of the run")
     .addOption(choice("--arm <arm>", "which student", ["guided", "unguided"]))
     .addOption(
-      new Option("--checkpoint <name>", "which weights: last, best, or top-<step> (see train --keep-top)")
-        .argParser(parseCheckpoint)
-        .default("last"),
+      checkpointOption(
+        "which weights: last (those a run ends with a score of), best, or top-<step> (see train --keep-top)",
+      ).default("last"),
     )
     .addOption(choice("--split <split>", "which images", ["test", "validation", "train"]));
   addOutputOptions(addDeviceOptions(command), "print the scores as JSON");
@@ -35,8 +42,11 @@ export function addEval(program: Command): void {
   command.action((folder: string, options: EvalOptions) => evaluate(folder, options));
 }
 
-/** The name of a checkpoint that a run can have. */
-export function parseCheckpoint(name: string): string {
+/** `--checkpoint`, which takes the name of any that a run can have. */
+export const checkpointOption = (help: string, offers: readonly string[] = ["last", "best"]): OfferingOption =>
+  new OfferingOption("--checkpoint <name>", help, offers).argParser(parseCheckpoint);
+
+function parseCheckpoint(name: string): string {
   if (/^(last|best|top-\d+)$/.test(name)) return name;
   throw new InvalidArgumentError("Expected last, best, or top- and a step.");
 }
@@ -44,6 +54,7 @@ export function parseCheckpoint(name: string): string {
 async function evaluate(folder: string, options: EvalOptions): Promise<void> {
   const { arm, checkpoint, split } = options;
   const { config, plugins, choices } = await readRun(folder);
+  await checkCheckpoint(join(folder, arm), checkpoint);
   await importPlugins(plugins);
   const output = new Output(options);
   const splits = await loadExperimentData(config, (line) => output.line(line));

@@ -1,13 +1,21 @@
 /** `guidance export`: weights of a run, or of a file, as PyTorch or safetensors read them. */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { checkWeightsPath, hashFile, openNetwork, openWeights, RunError, readGuideRecord } from "@guidance/guidance";
-import { type Command, Option } from "commander";
+import {
+  checkWeightsPath,
+  hashFile,
+  openNetwork,
+  openWeights,
+  RunError,
+  readGuideRecord,
+  systemReason,
+} from "@guidance/guidance";
+import type { Command } from "commander";
+import { choiceOption } from "../choices.ts";
 import { addExamples } from "../examples.ts";
-import { oneOf } from "../options.ts";
 import { addOutputOptions } from "../report/output.ts";
-import { parseCheckpoint } from "./eval.ts";
-import { readRun } from "./run.ts";
+import { checkpointOption } from "./eval.ts";
+import { checkRun, readRun } from "./run.ts";
 import { type WriteOptions, writeWeights } from "./write-weights.ts";
 
 const arms = ["guided", "unguided", "guide"] as const;
@@ -23,16 +31,11 @@ export function addExport(program: Command): void {
     .description("write weights as PyTorch (.pth, .pt: torch.load reads them) or .safetensors")
     .argument("<source>", "folder of a run, or a file of weights")
     .argument("<out>", "file to write; its extension decides the format")
+    .addOption(choiceOption("--arm <arm>", `which network of the run: ${arms.join(", ")} (default: guided)`, arms))
     .addOption(
-      new Option("--arm <arm>", `which network of the run: ${arms.join(", ")} (default: guided)`).argParser(
-        oneOf(arms),
+      checkpointOption(
+        "which weights of a student: last (those a run ends with a score of), best, or top-<step> (default: last)",
       ),
-    )
-    .addOption(
-      new Option(
-        "--checkpoint <name>",
-        "which weights of a student: last, best, or top-<step> (default: last)",
-      ).argParser(parseCheckpoint),
     )
     .option("--force", "replace a file that is there");
   addOutputOptions(command, "print what was written as JSON");
@@ -64,6 +67,7 @@ async function exportWeights(source: string, out: string, options: ExportOptions
 
 async function exportRun(folder: string, out: string, options: ExportOptions): Promise<void> {
   const { arm = "guided", checkpoint } = options;
+  await checkRun(folder);
   if (arm !== "guide") {
     const weights = await openNetwork(join(folder, arm), checkpoint ?? "last");
     try {
@@ -97,7 +101,7 @@ export async function guideFile(folder: string): Promise<string> {
   }
   if ("key" in record) return join(guides, `${record.key}.safetensors`);
   const { weights, sha256 } = record;
-  const now = await hashFile(weights).catch((error: Error) => error.message);
+  const now = await hashFile(weights).catch(systemReason);
   if (now === sha256) return weights;
   throw new RunError({
     what: "export",

@@ -1,9 +1,9 @@
 /** `guidance fetch`: the Parquet shards of a data set from the Hugging Face Hub. */
 import { fetchShards } from "@guidance/guidance";
 import { formatBytes } from "@guidance/tensor";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
+import { OfferingOption, oneOf } from "../choices.ts";
 import { addExamples } from "../examples.ts";
-import { oneOf } from "../options.ts";
 import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
 
 const splits = ["train", "validation", "test"] as const;
@@ -22,7 +22,11 @@ export function addFetch(program: Command): void {
     .argument("<folder>", "where they go; train --data takes it")
     .option("--revision <name>", "branch, tag or commit (default: main)")
     .addOption(
-      new Option("--split <split>", `one of ${splits.join(", ")}; repeatable (default: train and validation)`)
+      new OfferingOption(
+        "--split <split>",
+        `one of ${splits.join(", ")}; repeatable (default: train and validation)`,
+        splits,
+      )
         .argParser((text: string, before: readonly Split[]) => [...before, oneOf(splits)(text)])
         .default([], "train and validation"),
     );

@@ -26,7 +26,7 @@ async function importWeights(path: string, out: string, options: WriteOptions): 
       hint: "guidance export writes .pth",
     });
   }
-  // the input first: a wrong one is not to be told as an output that is there
+  // the input first: where both are wrong, it is what is told
   const file = await openWeights(path);
   try {
     await writeWeights("import", out, file, options);

@@ -2,11 +2,11 @@
 import { extname } from "node:path";
 import { RunError, writeFileAtomic } from "@guidance/guidance";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { choiceOption } from "../choices.ts";
 import { addExamples } from "../examples.ts";
 import { MOST_RUNS } from "../figures/look.ts";
 import { FIGURES, type FigureName, runFigure } from "../figures/run-figures.ts";
 import { stackSvg } from "../figures/stack.ts";
-import { oneOf } from "../options.ts";
 import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
 import { checkOutput } from "./output-file.ts";
 import { svgToPng } from "./png.ts";
@@ -28,7 +28,7 @@ export function addPlot(program: Command): void {
     .command("plot")
     .description("draw one figure of runs, finished or not, into a file")
     .argument("<run...>", `folders of runs; up to ${MOST_RUNS} lie in one picture`)
-    .addOption(new Option("--figure <name>", FIGURES.join(", ")).argParser(oneOf(FIGURES)).makeOptionMandatory())
+    .addOption(choiceOption("--figure <name>", FIGURES.join(", "), FIGURES).makeOptionMandatory())
     .addOption(
       new Option("--out <file>", "the file to write, .svg or .png").argParser(pictureFile).makeOptionMandatory(),
     )

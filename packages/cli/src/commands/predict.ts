@@ -1,15 +1,16 @@
 /** `guidance predict`: the classes that the student of a run takes images for. */
-import { type PredictOptions, predictImages, readRunData } from "@guidance/guidance";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { join } from "node:path";
+import { checkCheckpoint, type PredictOptions, predictImages, readRunData } from "@guidance/guidance";
+import { type Command, InvalidArgumentError } from "commander";
+import { choiceOption } from "../choices.ts";
 import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
 import { describeError, SilentFailure } from "../errors.ts";
 import { addExamples } from "../examples.ts";
-import { oneOf } from "../options.ts";
 import { importPlugins } from "../plugins.ts";
 import { percent, table } from "../report/format.ts";
 import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
 import { patientProgress } from "../report/patience.ts";
-import { parseCheckpoint } from "./eval.ts";
+import { checkpointOption } from "./eval.ts";
 import { readRun } from "./run.ts";
 
 interface Options extends DeviceOptions, OutputOptions, Pick<PredictOptions, "arm" | "checkpoint" | "top"> {
@@ -29,11 +30,11 @@ export function addPredict(program: Command): void {
     .description("print the classes that the student of a run takes images for, the most probable first")
     .argument("<images...>", "JPEG, PNG, WebP, GIF or TIFF files")
     .requiredOption("--run <folder>", "folder of the run")
-    .addOption(new Option("--arm <arm>", `which student: ${arms.join(", ")}`).argParser(oneOf(arms)).default(arms[0]))
+    .addOption(choiceOption("--arm <arm>", `which student: ${arms.join(", ")}`, arms).default(arms[0]))
     .addOption(
-      new Option("--checkpoint <name>", "which weights: last, best, or top-<step>")
-        .argParser(parseCheckpoint)
-        .default("best"),
+      checkpointOption("which weights: last, best (the ones to use, by validation loss), or top-<step>").default(
+        "best",
+      ),
     )
     .option("--top <n>", "how many classes", parseTop, 5);
   addOutputOptions(addDeviceOptions(command), "print a JSON object for each image");
@@ -44,6 +45,7 @@ export function addPredict(program: Command): void {
 async function predict(files: readonly string[], { run, arm, checkpoint, top, ...options }: Options): Promise<void> {
   const output = new Output(options);
   const { config, plugins, choices } = await readRun(run);
+  await checkCheckpoint(join(run, arm), checkpoint);
   const data = await readRunData(run);
   await importPlugins(plugins);
   const { backend } = await open(options, choices);

@@ -6,7 +6,7 @@ import { open } from "../device.ts";
 import { addExamples } from "../examples.ts";
 import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
 import { type ProgramTimes, profileText, profileTrace, programJson, stepText } from "../report/profile.ts";
-import { addStepOptions, planChosenStep, type StepOptions } from "./step.ts";
+import { addStepOptions, planChosenStep, type StepOptions, stepConfig } from "./step.ts";
 
 interface ProfileOptions extends StepOptions, OutputOptions {
   readonly trace: string;
@@ -27,6 +27,7 @@ export function addProfile(program: Command): void {
 }
 
 async function profile(options: ProfileOptions, command: Command): Promise<void> {
+  const config = await stepConfig(options, command);
   const output = new Output(options);
   const { backend, webgpu } = await open(options);
   try {
@@ -38,7 +39,7 @@ async function profile(options: ProfileOptions, command: Command): Promise<void>
         hint: "Leave --device out, or take gpu, lavapipe or swiftshader",
       });
     }
-    const programs = await planChosenStep(webgpu, options, command, (line) => output.line(line));
+    const programs = await planChosenStep(webgpu, config, options.step, (line) => output.line(line));
     output.line(`adapter ${webgpu.name}`);
     const profiled: ProgramTimes[] = [];
     for (const { plan, ...program } of programs) {

@@ -1,4 +1,5 @@
 /** The files of a run that belong to the command: its configuration, and on what it was run. */
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { cpus, totalmem } from "node:os";
 import { join, relative } from "node:path";
@@ -89,9 +90,21 @@ async function readConfig(folder: string): Promise<TrainConfig> {
   }
 }
 
+/** Throws RunError unless `folder` is that of a run. */
+export async function checkRun(folder: string): Promise<void> {
+  await checkRunFolder(folder);
+  if (existsSync(join(folder, CONFIG))) return;
+  throw new RunError({
+    what: "run",
+    facts: `"${folder}" is no run of guidance train: it has no ${CONFIG}`,
+    expected: "the folder of an earlier run",
+    hint: "Check the path: runs lie in ./runs, unless --out or --folder said otherwise",
+  });
+}
+
 /** What the run in `folder` was started with. */
 export async function readRun(folder: string): Promise<StoredRun> {
-  await checkRunFolder(folder);
+  await checkRun(folder);
   const config = await readConfig(folder);
   const { plugins, guides, choices } = await readEnvironment(folder);
   return { config, plugins, guides: join(folder, guides), choices };

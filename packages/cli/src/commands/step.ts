@@ -15,9 +15,10 @@ import {
   type TrainingTask,
 } from "@guidance/guidance";
 import { type Backend, formatBytes, LimitError, type Plan } from "@guidance/tensor";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
+import { choiceOption } from "../choices.ts";
 import { addDeviceOptions, type DeviceOptions } from "../device.ts";
-import { addConfigOptions, addSetupOptions, buildConfig, oneOf, type SetupOptions } from "../options.ts";
+import { addConfigOptions, addSetupOptions, buildConfig, type SetupOptions } from "../options.ts";
 import { importPlugins } from "../plugins.ts";
 
 const stepNames = ["guided", "unguided", "guide"] as const;
@@ -39,9 +40,9 @@ export interface StepProgram {
 export function addStepOptions(command: Command): Command {
   addDeviceOptions(addConfigOptions(addSetupOptions(command)));
   return command.addOption(
-    new Option("--step <step>", `which step: ${stepNames.join(", ")} (the guide's own training)`)
-      .argParser(oneOf(stepNames))
-      .default("guided"),
+    choiceOption("--step <step>", `which step: ${stepNames.join(", ")} (the guide's own training)`, stepNames).default(
+      "guided",
+    ),
   );
 }
 
@@ -98,20 +99,21 @@ function checkPeak({ name, limits }: Backend, { memory }: Plan): void {
   });
 }
 
-/**
- * The programs of the step on a backend; nothing is allocated there. `say` is told what a user should know of the data.
- * Throws ConfigError for values out of range.
- */
+/** The configuration of the step, before a device is opened; throws ConfigError for values out of range. */
+export async function stepConfig(options: StepOptions, command: Command): Promise<TrainConfig> {
+  await importPlugins(options.plugin);
+  return buildConfig(command, options);
+}
+
+/** The programs of a step on a backend; nothing is allocated there. `say` is told what a user should know of the data. */
 export async function planChosenStep(
   backend: Backend,
-  options: StepOptions,
-  command: Command,
+  config: TrainConfig,
+  step: StepOptions["step"],
   say: (line: string) => void,
 ): ReturnType<typeof planOf> {
-  await importPlugins(options.plugin);
-  const config = buildConfig(command, options);
-  if (options.step === "guided") return planGuidedStep(backend, config, say);
-  if (options.step === "unguided") {
+  if (step === "guided") return planGuidedStep(backend, config, say);
+  if (step === "unguided") {
     const alone = (splits: SourceSplits) => studentTask(config, splits, buildStudent(config, splits).model);
     return planOf(backend, config, alone, say);
   }

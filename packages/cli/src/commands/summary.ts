@@ -8,9 +8,10 @@ import {
   type NetworkSummary,
   summarizeNetwork,
 } from "@guidance/guidance";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
+import { choiceOption } from "../choices.ts";
 import { addExamples } from "../examples.ts";
-import { addConfigOptions, addSetupOptions, buildConfig, oneOf, type SetupOptions } from "../options.ts";
+import { addConfigOptions, addSetupOptions, buildConfig, type SetupOptions } from "../options.ts";
 import { importPlugins } from "../plugins.ts";
 import { count, table } from "../report/format.ts";
 import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
@@ -26,9 +27,7 @@ export function addSummary(program: Command): void {
     addSetupOptions(
       program.command("summary").description("print the layers, shapes, parameters and FLOPs of student and guide"),
     ),
-  ).addOption(
-    new Option("--network <network>", `which: ${networks.join(", ")}`).argParser(oneOf(networks)).default("both"),
-  );
+  ).addOption(choiceOption("--network <network>", `which: ${networks.join(", ")}`, networks).default("both"));
   addOutputOptions(command, "print them as JSON");
   addExamples(command, [
     ["", "both networks of the demonstration"],

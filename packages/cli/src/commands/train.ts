@@ -20,7 +20,7 @@ import {
   type TrainConfig,
 } from "@guidance/guidance";
 import { DeviceLostError } from "@guidance/tensor";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { addDeviceOptions, type DeviceOptions, open } from "../device.ts";
 import { describeError, Stopped } from "../errors.ts";
 import { addExamples } from "../examples.ts";
@@ -32,7 +32,7 @@ import { addOutputOptions, Output, type OutputOptions } from "../report/output.t
 import { recordingObserver, showPlan } from "../report/progress.ts";
 import { badImagesLines, caveats, resultTable, sparklines } from "../report/summary.ts";
 import { launchUi } from "../ui/launch.ts";
-import { parseCheckpoint } from "./eval.ts";
+import { checkpointOption } from "./eval.ts";
 import { lastAdapter, pluginsChanged, readRun, recordResume, type StoredRun, writeRun } from "./run.ts";
 import { addUiOptions } from "./ui.ts";
 
@@ -56,10 +56,10 @@ export function addTrain(program: Command): void {
     .option("--folder <folder>", "the folder of this run, which must not exist (default: <out>/<time>-<name>)")
     .option("--resume <folder>", "go on with the run in this folder, with its own configuration")
     .addOption(
-      new Option(
-        "--checkpoint <name>",
+      checkpointOption(
         "what --resume goes on from where the last checkpoint of a student is damaged: best, or top-<step>",
-      ).argParser(parseCheckpoint),
+        ["best"],
+      ),
     );
   addDeviceOptions(addConfigOptions(addLoggerOptions(command)));
   addUiOptions(

@@ -7,7 +7,7 @@ import { addExamples } from "../examples.ts";
 import { duration } from "../report/format.ts";
 import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
 import { readChoices, writeChoices } from "../tuning.ts";
-import { addStepOptions, planChosenStep, type StepOptions } from "./step.ts";
+import { addStepOptions, planChosenStep, type StepOptions, stepConfig } from "./step.ts";
 
 export function addTune(program: Command): void {
   const command = addStepOptions(
@@ -24,6 +24,7 @@ export function addTune(program: Command): void {
 }
 
 async function tune(options: StepOptions & OutputOptions, command: Command): Promise<void> {
+  const config = await stepConfig(options, command);
   const device = deviceOf(options);
   if (device === "cpu") {
     throw new ValueError({
@@ -42,7 +43,7 @@ async function tune(options: StepOptions & OutputOptions, command: Command): Pro
     output.line(`adapter ${backend.name}`);
     const started = performance.now();
     const tuned: TunedKernel[] = [];
-    const programs = await planChosenStep(backend, options, command, (line) => output.line(line));
+    const programs = await planChosenStep(backend, config, options.step, (line) => output.line(line));
     for (const { name, plan, runs } of programs) {
       if (name !== undefined) output.line(`${name}:`);
       const kernels = await backend.tune(plan, (kernel, done, total) => {

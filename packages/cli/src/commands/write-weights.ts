@@ -11,8 +11,7 @@ export interface WriteOptions extends OutputOptions {
 
 /**
  * Writes `source` to the file `out`, showing how far it is as `label`. Throws WeightsError where `out` has no known extension,
- * RunError where it may not be written. To be called once the input is known to be one: a wrong input is not to be told as an
- * output that is there.
+ * RunError where it may not be written. To be called once the input was opened: where both are wrong, the input is what is told.
  */
 export async function writeWeights(
   label: string,
@@ -23,14 +22,9 @@ export async function writeWeights(
   checkWeightsPath(out);
   await checkOutput("output", out, options.force);
   const output = new Output(options);
-  try {
-    const progress = patientProgress(output);
-    const { tensors, bytes } = await saveWeights(out, source, (done, total) =>
-      progress({ label, done, total, detail: `bytes of ${formatBytes(total)}` }),
-    );
-    output.close();
-    output.result(`wrote ${out}: ${tensors} tensors, ${formatBytes(bytes)}`, { out, tensors, bytes });
-  } finally {
-    output.close();
-  }
+  const progress = patientProgress(output);
+  const { tensors, bytes } = await saveWeights(out, source, (done, total) =>
+    progress({ label, done, total, detail: `bytes of ${formatBytes(total)}` }),
+  ).finally(() => output.close());
+  output.result(`wrote ${out}: ${tensors} tensors, ${formatBytes(bytes)}`, { out, tensors, bytes });
 }

@@ -108,9 +108,21 @@ test("the seed draws the images, and a short last batch is left out", async () =
   expect(again).toEqual(first);
   expect(other.matrix).not.toEqual(first.matrix);
   const told: CompareProgress[] = [];
-  const { samples } = await compare({ estimator: "minibatch", samples: 30, onProgress: (at) => told.push(at) });
-  expect(samples).toBe(24);
+  const { samples, batchSize } = await compare({
+    estimator: "minibatch",
+    samples: 30,
+    onProgress: (at) => told.push(at),
+  });
+  expect([samples, batchSize]).toEqual([24, 8]);
   expect(told).toEqual([8, 16, 24].map((done) => ({ stage: "images", done, total: 24 })));
+});
+
+test("a batch has no more images than there are samples", async () => {
+  for (const estimator of ["full", "minibatch"] as const) {
+    const { samples, batchSize, matrix } = await compare({ estimator, samples: 12, batchSize: 100 });
+    expect([samples, batchSize]).toEqual([12, 12]);
+    expect(matrix).toEqual((await compare({ estimator, samples: 12, batchSize: 12 })).matrix);
+  }
 });
 
 test("a plugin's similarity is computed pair by pair", async () => {
@@ -133,13 +145,14 @@ test("what does not fit is refused before anything runs", async () => {
   const refused = async (options: Partial<CompareOptions>) => String(await compare(options).catch((error) => error));
   expect(await refused({ similarity: "svca" })).toMatch(/no similarity "svca".*Perhaps you meant "svcca"/);
   expect(await refused({ similarity: "rsa", estimator: "minibatch" })).toContain('no minibatch estimate of "rsa"');
-  expect(await refused({ estimator: "minibatch", batchSize: 3 })).toContain("Expected at least 4");
-  expect(await refused({ batchSize: 0 })).toContain("it has 0 images. Expected at least 1");
-  expect(await refused({ samples: 1 })).toContain("samples: there are 1. Expected at least 2");
+  expect(await refused({ estimator: "minibatch", batchSize: 3 })).toContain("Expected a whole number of at least 4");
+  expect(await refused({ batchSize: 0 })).toContain("it has 0 images. Expected a whole number of at least 1");
+  expect(await refused({ batchSize: 2.5 })).toMatch(/^DataError: batch: it has 2\.5 images\./);
+  expect(await refused({ estimator: "minibatch", batchSize: 4.5 })).toMatch(/^DataError: batch: it has 4\.5 images,/);
+  expect(await refused({ samples: 1 })).toContain("samples: there are 1. Expected a whole number of at least 2");
+  expect(await refused({ samples: 2.5 })).toMatch(/^DataError: samples: there are 2\.5\./);
+  expect(await refused({ estimator: "minibatch", samples: 3 })).toMatch(/samples: there are 3, and .* at least 4/);
   expect(await refused({ samples: 641 })).toContain('they are 641 and "synthetic test" has 640 images');
-  expect(await refused({ estimator: "minibatch", batchSize: 33 })).toContain(
-    "it has 33 images and there are 32 samples",
-  );
   const other = { ...guide, input: { ...input, imageShape: [3, 8, 8] } };
   expect(await refused({ networks: [deep, other] })).toContain(
     '"guide" takes images [3, 8, 8] and "synthetic test" has [1, 8, 8]',

@@ -17,12 +17,11 @@ import { compareBatches } from "./minibatch.ts";
  * ValueError, DataError, or LimitError for device and host.
  */
 export async function compareNetworks(options: CompareOptions): Promise<Comparison> {
-  const { source, networks, samples, batchSize } = options;
   const measure = measureOf(options.similarity, options.estimator);
-  for (const network of networks) checkInput(network, source);
+  for (const network of options.networks) checkInput(network, options.source);
   checkSamples(options);
-  if (measure.kind === "batches") return compareBatches(options, measure.relations);
-  return compareFull({ ...options, batchSize: Math.min(batchSize, samples) }, measure);
+  const cut = { ...options, batchSize: Math.min(options.batchSize, options.samples) };
+  return measure.kind === "batches" ? compareBatches(cut, measure.relations) : compareFull(cut, measure);
 }
 
 function checkInput({ name, input: { imageShape } }: ComparedNetwork, source: ImageSource): void {
@@ -36,20 +35,15 @@ function checkInput({ name, input: { imageShape } }: ComparedNetwork, source: Im
 }
 
 function checkSamples({ source, samples, estimator, batchSize }: CompareOptions): void {
-  const full = estimator === "full";
+  const [least, why] = estimator === "full" ? [2, ""] : [4, ", and unbiased estimates divide by n - 3"];
   const refused = (what: string, facts: string, expected: string) => new DataError({ what, facts, expected });
   if (samples > source.count) {
     const facts = `they are ${samples} and "${source.name}" has ${source.count} images`;
     throw refused("samples", facts, "no more than there are");
   }
-  if (full && samples < 2) throw refused("samples", `there are ${samples}`, "at least 2");
-  if (full && batchSize < 1) throw refused("batch", `it has ${batchSize} images`, "at least 1");
-  if (full) return;
-  if (batchSize < 4) {
-    throw refused("batch", `it has ${batchSize} images, and unbiased estimates divide by n - 3`, "at least 4");
-  }
-  if (batchSize > samples) {
-    const facts = `it has ${batchSize} images and there are ${samples} samples`;
-    throw refused("batch", facts, "a batch no larger than the samples");
-  }
+  const isCount = (number: number, least: number) => Number.isInteger(number) && number >= least;
+  const expected = (least: number) => `a whole number of at least ${least}`;
+  if (!isCount(samples, least)) throw refused("samples", `there are ${samples}${why}`, expected(least));
+  const fewest = estimator === "full" ? 1 : least;
+  if (!isCount(batchSize, fewest)) throw refused("batch", `it has ${batchSize} images${why}`, expected(fewest));
 }

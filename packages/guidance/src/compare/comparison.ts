@@ -20,10 +20,10 @@ export interface CompareOptions {
   readonly source: ImageSource;
   readonly similarity: string;
   readonly estimator: Estimator;
-  /** How many images, drawn by `seed`; the minibatch estimator leaves out a short last batch. */
+  /** How many images, drawn by `seed`; bad ones and, of the minibatch estimator, a short last batch are left out. */
   readonly samples: number;
   /**
-   * Images in a batch: what the networks run on at once, and what the minibatch estimator estimates from. To the full
+   * Images in a batch, or all samples where that is fewer: what the networks run on at once, and what the minibatch estimator estimates from. To the full
    * estimator it makes no difference but rounding, as no image's features depend on others in evaluation mode.
    */
   readonly batchSize: number;
@@ -59,4 +59,6 @@ export interface Comparison {
   readonly matrix: readonly (readonly number[])[];
   /** How many images it is of. */
   readonly samples: number;
+  /** How many of them were in a batch. */
+  readonly batchSize: number;
 }

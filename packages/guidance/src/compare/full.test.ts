@@ -11,7 +11,8 @@ import { ResNet18 } from "../models/resnet18.ts";
 import { compareNetworks } from "./compare.ts";
 import type { CompareOptions, CompareProgress } from "./comparison.ts";
 
-const source = memorySource(syntheticDataset({ height: 8, width: 8, train: 8, validation: 8, test: 64 }).test);
+const dataset = syntheticDataset({ height: 8, width: 8, train: 8, validation: 8, test: 64 }).test;
+const source = memorySource(dataset);
 const input = { imageShape: [1, 8, 8], normalization: { mean: source.mean, std: source.std } };
 const sizes = { inputs: 64, firstWidth: 6, width: 5, middleLayers: 2, classes: 4 };
 const deep = new DeepFCN({ ...sizes, generator: new Generator(1) });
@@ -165,6 +166,27 @@ test("images that cannot be decoded are left out, and others come in their place
   expect((await compare({ source: withBad(odd), samples: 64, batchSize: 10 })).samples).toBe(32);
   await expect(compare({ source: withBad((place) => place > 0) })).rejects.toThrow(
     '1 of 64 images of "synthetic test" can be used. Expected at least 2 good images',
+  );
+});
+
+/** The source with only those of its images whose places in the order of seed 0 are chosen, in that order. */
+async function chosen(isChosen: (place: number) => boolean): Promise<ImageSource> {
+  const images: Uint8Array[] = [];
+  for await (const batch of source.batches({ batchSize: 1, lastBatch: "keep", shuffle: true, seed: 0 }))
+    if (isChosen(batch.index)) images.push(batch.images);
+  const left = memorySource({ ...dataset, images: Buffer.concat(images), count: images.length });
+  return { ...left, batches: (options) => left.batches({ ...options, shuffle: false }) };
+}
+
+test("unbiased estimates are of batches full of good images, each once; a short last one is left out", async () => {
+  const odd = (place: number) => place % 2 === 1;
+  const options = { estimator: "minibatch", similarity: "rbf-cka", batchSize: 10 } as const;
+  const { samples, matrix } = await compare({ ...options, source: withBad(odd), samples: 64 });
+  const expected = await compare({ ...options, source: await chosen((place) => !odd(place)), samples: 30 });
+  expect(samples).toBe(30);
+  expect(matrix).toEqual(expected.matrix);
+  await expect(compare({ ...options, source: withBad((place) => place > 8) })).rejects.toThrow(
+    '9 of 64 images of "synthetic test" can be used. Expected at least 10 good images',
   );
 });
 

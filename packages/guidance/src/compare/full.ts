@@ -40,6 +40,7 @@ export async function compareFull(options: CompareOptions, measure: Measure): Pr
       columns: columns.layers,
       matrix: await compareSides(options, method, rows, columns),
       samples,
+      batchSize: options.batchSize,
     };
   } finally {
     method.device?.close();

@@ -13,10 +13,10 @@ import {
 } from "@guidance/tensor";
 import { comparisonOnly, type Similarity, similarities, similarityOf } from "../method/similarity.ts";
 import { nearestName } from "../nearest.ts";
-import type { Principal } from "./principal.ts";
+import type { LoadedPrincipal, Principal } from "./principal.ts";
 import { principalProcrustes, principalPwcca, principalSvcca } from "./principal-similarities.ts";
 
-/** full: of all samples at once. minibatch: the means of unbiased estimates over batches. */
+/** The names of all estimators. */
 export const estimators = ["full", "minibatch"] as const;
 /**
  * full: of all samples at once. minibatch: means of unbiased estimates over batches (Nguyen, Raghu, Kornblith
@@ -28,12 +28,10 @@ export type Estimator = (typeof estimators)[number];
 export type Measure =
   /** The cosine of relations. */
   | { readonly kind: "relations"; readonly relations: Relations }
-  /** A function of principal components, with loadings where it needs them. */
-  | {
-      readonly kind: "principal";
-      readonly of: (a: Principal, b: Principal) => number;
-      readonly loadings: boolean;
-    }
+  /** A function of principal components. */
+  | { readonly kind: "principal"; readonly of: (a: Principal, b: Principal) => number }
+  /** A function of principal components with their loadings. */
+  | { readonly kind: "loaded"; readonly of: (a: LoadedPrincipal, b: LoadedPrincipal) => number }
   | { readonly kind: "pairs"; readonly of: Similarity };
 
 /** How it is estimated over batches: the cosine of sums of inner products of relations. */
@@ -49,9 +47,9 @@ const measures: Readonly<Record<string, Measure>> = {
   "linear-cka": relations(linearRelations),
   "rbf-cka": relations(rbfRelations),
   rsa: relations(distanceRelations),
-  procrustes: { kind: "principal", of: principalProcrustes, loadings: false },
-  svcca: { kind: "principal", of: principalSvcca, loadings: false },
-  pwcca: { kind: "principal", of: principalPwcca, loadings: true },
+  procrustes: { kind: "principal", of: principalProcrustes },
+  svcca: { kind: "principal", of: principalSvcca },
+  pwcca: { kind: "loaded", of: principalPwcca },
 };
 
 /** Relations of which inner products are unbiased. */

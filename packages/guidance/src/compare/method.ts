@@ -3,7 +3,7 @@ import { type Backend, elementBytes, elementCount, type Relations, type TypedArr
 import type { Similarity } from "../method/similarity.ts";
 import { FeatureFunction } from "./feature-function.ts";
 import type { Measure } from "./measures.ts";
-import { type FeatureMatrix, type Principal, principal } from "./principal.ts";
+import { type FeatureMatrix, loadedPrincipal, principal } from "./principal.ts";
 import { cosine, dot } from "./products.ts";
 
 type Shape = readonly number[];
@@ -27,7 +27,9 @@ export function methodOf(backend: Backend, measure: Measure): Method<unknown> {
     case "relations":
       return ofRelations(backend, measure.relations);
     case "principal":
-      return ofPrincipal(measure);
+      return ofComponents(principal, measure.of, (n, d) => Math.min(n, d) * n);
+    case "loaded":
+      return ofComponents(loadedPrincipal, measure.of, (n, d) => Math.min(n, d) * (n + d));
     case "pairs":
       return ofPairs(backend, measure.of);
   }
@@ -51,17 +53,14 @@ function ofRelations(
   };
 }
 
-/** Principal components of each layer, all of it on the host. */
-function ofPrincipal({ of, loadings }: Extract<Measure, { kind: "principal" }>): Method<Principal> {
-  return {
-    deviceShapes: () => [],
-    keep: (features) => principal(features, { loadings }),
-    keptBytes: ([n, ...rest]) => {
-      const d = elementCount(rest);
-      return 8 * Math.min(n, d) * (n + (loadings ? d : 0));
-    },
-    similarity: of,
-  };
+/** Principal components of each layer, so many numbers of features [n, d], all of it on the host. */
+function ofComponents<Kept>(
+  keep: (features: FeatureMatrix) => Kept,
+  similarity: (a: Kept, b: Kept) => number,
+  count: (n: number, d: number) => number,
+): Method<Kept> {
+  const keptBytes = ([n, ...rest]: Shape) => 8 * count(n, elementCount(rest));
+  return { deviceShapes: () => [], keep, keptBytes, similarity };
 }
 
 /** Features as they are, and a function of two of them on the device. */

@@ -3,7 +3,14 @@
  */
 import { ValueError } from "@guidance/tensor";
 import { type Matrix, SingularValueDecomposition } from "ml-matrix";
-import { type FeatureMatrix, type Principal, principal, spansAll } from "./principal.ts";
+import {
+  type FeatureMatrix,
+  type LoadedPrincipal,
+  loadedPrincipal,
+  type Principal,
+  principal,
+  spansAll,
+} from "./principal.ts";
 
 /** Singular values of A^T B. */
 function crossValues(a: Matrix, b: Matrix): number[] {
@@ -42,9 +49,9 @@ export function principalSvcca(a: Principal, b: Principal): number {
 
 /**
  * Canonical correlations are the singular values of U^T V, and its left vectors P say which directions H = U P of x they are
- * of, so that H^T X = P^T U^T X. All are 1 where either spans all there is. `a` comes with loadings.
+ * of, so that H^T X = P^T U^T X. All are 1 where either spans all there is.
  */
-export function principalPwcca(a: Principal, b: Principal): number {
+export function principalPwcca(a: LoadedPrincipal, b: Principal): number {
   return ofDirections(a, b, (u, v) => {
     if (!a.loadings || spansAll(v)) return 1; // no loadings: u spans all
     const options = { computeRightSingularVectors: false, autoTranspose: true };
@@ -89,7 +96,7 @@ export function svcca(x: FeatureMatrix, y: FeatureMatrix): number {
  */
 export function pwcca(x: FeatureMatrix, y: FeatureMatrix): number {
   requireSameSamples("pwcca", x, y);
-  return principalPwcca(principal(x, { loadings: true }), principal(y));
+  return principalPwcca(loadedPrincipal(x), principal(y));
 }
 
 /** What `procrustes` of the tensor package computes, from singular values. */

@@ -18,7 +18,11 @@ export interface Principal {
   readonly directions: Matrix | null;
   /** S, whose squares add up to 1; a single NaN where features are not finite. */
   readonly values: readonly number[];
-  /** U^T X [k, d] where asked for, unless U spans all there is: k = n - 1. */
+}
+
+/** Principal components, and how features are made of them. */
+export interface LoadedPrincipal extends Principal {
+  /** U^T X [k, d], unless there is no U, or U spans all there is: k = n - 1. */
   readonly loadings: Matrix | null;
 }
 
@@ -32,19 +36,20 @@ const noVariance = (data: FeatureMatrix["data"]): number => (data instanceof Flo
 const ROUNDING = 1e-13;
 
 /** The principal components of features [n, ...]. */
-export function principal({ data, shape }: FeatureMatrix, wanted: { readonly loadings?: boolean } = {}): Principal {
-  const n = shape[0];
-  const d = data.length / n;
-  const { centered, squares, taken } = center(data, n, d);
-  if (!Number.isFinite(squares)) return { directions: null, values: [Number.NaN], loadings: null };
-  if (squares <= noVariance(data) * (squares + taken)) return { directions: null, values: [], loadings: null };
-  const { directions, values } = components(centered, n, d, squares);
-  const loads = wanted.loadings && !spansAll(directions);
-  return {
-    directions,
-    values,
-    loadings: loads ? directions.transpose().mmul(Matrix.from1DArray(n, d, centered)) : null,
-  };
+export const principal = (features: FeatureMatrix): Principal => principalOf(center(features));
+
+/** The same with loadings. */
+export function loadedPrincipal(features: FeatureMatrix): LoadedPrincipal {
+  const centered = center(features);
+  const { directions, values } = principalOf(centered);
+  if (!directions || spansAll(directions)) return { directions, values, loadings: null };
+  const { data, n, d } = centered;
+  return { directions, values, loadings: directions.transpose().mmul(Matrix.from1DArray(n, d, data)) };
+}
+
+function principalOf({ data, n, d, squares, varies }: Centered): Principal {
+  if (!Number.isFinite(squares)) return { directions: null, values: [Number.NaN] };
+  return varies ? components(data, n, d, squares) : { directions: null, values: [] };
 }
 
 /** U, and S over the norm of X, whose square is `squares`. */
@@ -65,20 +70,32 @@ function components(centered: Float64Array, n: number, d: number, squares: numbe
   return { directions: directions.divRowVector(values.map((value) => value * norm)), values };
 }
 
-function center(data: ArrayLike<number>, n: number, d: number) {
-  const centered = Float64Array.from(data);
+/** Features [n, d] without the mean of each column. */
+interface Centered {
+  readonly data: Float64Array;
+  readonly n: number;
+  readonly d: number;
+  /** Sum of the squares. */
+  readonly squares: number;
+  /** Whether that is more than rounding. */
+  readonly varies: boolean;
+}
+
+function center({ data: features, shape: [n] }: FeatureMatrix): Centered {
+  const data = new Float64Array(features);
+  const d = data.length / n;
   let [squares, taken] = [0, 0];
   for (let column = 0; column < d; column++) {
     let mean = 0;
-    for (let i = column; i < centered.length; i += d) mean += centered[i];
+    for (let i = column; i < data.length; i += d) mean += data[i];
     mean /= n;
     taken += n * mean * mean;
-    for (let i = column; i < centered.length; i += d) {
-      centered[i] -= mean;
-      squares += centered[i] * centered[i];
+    for (let i = column; i < data.length; i += d) {
+      data[i] -= mean;
+      squares += data[i] * data[i];
     }
   }
-  return { centered, squares, taken };
+  return { data, n, d, squares, varies: squares > noVariance(features) * (squares + taken) };
 }
 
 function transposed(x: Float64Array, rows: number, columns: number): Float64Array {

@@ -10,6 +10,7 @@
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { systemReason } from "../system-error.ts";
 import { type DatasetSplits, holdOutValidation, type ImageDataset } from "./dataset.ts";
 import { DataError } from "./errors.ts";
 
@@ -137,7 +138,7 @@ async function readPart({ name, archiveFolder, testFile }: CifarFormat, folder: 
     try {
       return await readFile(path);
     } catch (error) {
-      reason ||= (error as Error).message;
+      reason ||= systemReason(error);
     }
   }
   throw new DataError({

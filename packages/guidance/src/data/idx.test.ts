@@ -67,7 +67,9 @@ test("plain and gzipped files read the same", async () => {
 });
 
 test("a missing file is named", async () => {
-  await expect(readIdxImages(join(folder, "absent"))).rejects.toThrow(/^IDX file: cannot read ".*absent" \(ENOENT/);
+  await expect(readIdxImages(join(folder, "absent"))).rejects.toThrow(
+    /^IDX file: cannot read ".*absent" \(no such file or folder\)/,
+  );
 });
 
 test("a folder in the place of a file is called one", async () => {

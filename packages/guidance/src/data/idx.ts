@@ -9,6 +9,7 @@
 
 import { readFile } from "node:fs/promises";
 import { createGunzip } from "node:zlib";
+import { systemReason } from "../system-error.ts";
 import { DataError } from "./errors.ts";
 
 /** Magic number of a file of labels: unsigned bytes, 1 dimension. */
@@ -70,7 +71,7 @@ async function readBytes(file: string): Promise<Uint8Array> {
     const isFolder = (error as NodeJS.ErrnoException).code === "EISDIR";
     throw new DataError({
       what: "IDX file",
-      facts: isFolder ? `"${file}" is a folder` : `cannot read "${file}" (${(error as Error).message})`,
+      facts: isFolder ? `"${file}" is a folder` : `cannot read "${file}" (${systemReason(error)})`,
       expected: "a readable file in the IDX format, plain or gzipped",
       hint: isFolder ? "Put the file itself there" : "Check the path and who may read it",
     });

@@ -10,8 +10,8 @@ export type Similarity = (x: Tensor, y: Tensor) => Tensor;
 export const comparisonOnly: ReadonlySet<string> = new Set(["svcca", "pwcca"]);
 
 class Similarities extends Registry<Similarity> {
-  override has(name: string): boolean {
-    return comparisonOnly.has(name) || super.has(name);
+  protected override get taken(): readonly string[] {
+    return [...this.names, ...comparisonOnly];
   }
 
   override get(name: string): Similarity {

@@ -144,6 +144,11 @@ export async function removeCheckpoint(folder: string, name: string): Promise<vo
   await removeOthers(folder, name, "");
 }
 
+/** Throws RunError unless `folder` has a checkpoint `name`; its tensors are not looked at. */
+export async function checkCheckpoint(folder: string, name: string): Promise<void> {
+  await readDescription(folder, name);
+}
+
 /** What `<name>.json` in `folder` says; throws RunError where it is missing or damaged. */
 export async function readDescription(
   folder: string,

@@ -1,4 +1,5 @@
 import { GuidanceError } from "@guidance/tensor";
+import { systemReason } from "../system-error.ts";
 
 /** A run folder or one of its files that is missing, taken, damaged or does not fit the model. */
 export class RunError extends GuidanceError {}
@@ -7,7 +8,7 @@ export class RunError extends GuidanceError {}
 export function unwritable(path: string, error: unknown): RunError {
   return new RunError({
     what: "run",
-    facts: `cannot write "${path}" (${(error as Error).message})`,
+    facts: `cannot write "${path}" (${systemReason(error)})`,
     hint: "Make room or give access there, then go on with guidance train --resume",
   });
 }

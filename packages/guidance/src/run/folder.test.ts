@@ -28,7 +28,7 @@ test("runs of one name and second get folders of their own", async () => {
 
 test("a place where no folder can be made is named", async () => {
   await writeFile(join(folder, "file"), "");
-  const message = /the folder ".*file.*" cannot be made \(ENOTDIR\)\. .*--out or --folder/;
+  const message = /the folder ".*file.*" cannot be made \(part of the path is a file\)\. .*--out or --folder/;
   await expect(claimRunFolder(join(folder, "file", "run"))).rejects.toThrow(message);
   await expect(createRunFolder({ root: join(folder, "file", "runs"), name: "run", time })).rejects.toThrow(message);
 });

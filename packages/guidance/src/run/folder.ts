@@ -2,6 +2,7 @@
 
 import { mkdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { systemReason } from "../system-error.ts";
 import { RunError } from "./errors.ts";
 import { makeFolder } from "./files.ts";
 
@@ -54,7 +55,7 @@ async function make(create: () => Promise<unknown>, path: string): Promise<boole
     if (code === "EEXIST") return false;
     throw new RunError({
       what: "new run",
-      facts: `the folder "${path}" cannot be made (${code})`,
+      facts: `the folder "${path}" cannot be made (${systemReason(error)})`,
       expected: "a place where folders can be made",
       hint: "Choose another one with --out or --folder",
     });

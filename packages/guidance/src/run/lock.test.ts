@@ -58,5 +58,5 @@ test("who lost the lock to another does not remove it", () => {
 });
 
 test("a folder that cannot be written is named", () => {
-  expect(() => lockRun(join(folder, "absent"))).toThrow(/^run: cannot write ".*run\.lock" \(ENOENT/);
+  expect(() => lockRun(join(folder, "absent"))).toThrow(/^run: cannot write ".*run\.lock" \(no such file or folder\)/);
 });

@@ -14,6 +14,7 @@ import {
   safetensorsBytes,
   safetensorsHeaderBytes,
 } from "@guidance/tensor";
+import { systemReason } from "../system-error.ts";
 import { readDescription, type TensorsFile } from "./checkpoint.ts";
 import { hashOpenFile, readAt } from "./chunks.ts";
 import { RunError } from "./errors.ts";
@@ -67,7 +68,7 @@ async function openTensors(
   } catch (error) {
     throw new RunError({
       what: "checkpoint",
-      facts: `cannot read "${path}" (${(error as Error).message})`,
+      facts: `cannot read "${path}" (${systemReason(error)})`,
       hint: "Use another checkpoint of the run",
     });
   }

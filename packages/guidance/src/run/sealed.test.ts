@@ -52,6 +52,10 @@ test.each([
 
 test("a file that cannot be read or written is named", async () => {
   const path = join(folder, "absent", "recipe.json");
-  await expect(readSealed(path, format)).rejects.toThrow(/^recipe: cannot read ".*recipe\.json" \(ENOENT/);
-  await expect(writeSealed(path, format, {})).rejects.toThrow(/^run: cannot write ".*recipe\.json" \(ENOENT/);
+  await expect(readSealed(path, format)).rejects.toThrow(
+    /^recipe: cannot read ".*recipe\.json" \(no such file or folder\)/,
+  );
+  await expect(writeSealed(path, format, {})).rejects.toThrow(
+    /^run: cannot write ".*recipe\.json" \(no such file or folder\)/,
+  );
 });

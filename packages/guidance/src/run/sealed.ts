@@ -7,6 +7,7 @@
 
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { systemReason } from "../system-error.ts";
 import { RunError, unwritable } from "./errors.ts";
 import { writeFileAtomic } from "./files.ts";
 import { decodeJson, encodeJson, isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
@@ -81,7 +82,7 @@ export async function readSealed(path: string, format: SealFormat): Promise<Json
 function unreadable(path: string, { name }: SealFormat, error: unknown): RunError {
   return new RunError({
     what: name,
-    facts: `cannot read "${path}" (${(error as Error).message})`,
+    facts: `cannot read "${path}" (${systemReason(error)})`,
     expected: "a file of a run of guidance train",
     hint: "Check the path",
   });

@@ -6,6 +6,7 @@ import { readdir } from "node:fs/promises";
 import { removeCheckpoint } from "../run/checkpoint.ts";
 import { RunError } from "../run/errors.ts";
 import type { JsonObject } from "../run/json.ts";
+import { systemReason } from "../system-error.ts";
 import { type Progress, type RankedStep, saveProgress, type Trained } from "./state.ts";
 
 export interface CheckpointsOptions {
@@ -53,7 +54,7 @@ export class Checkpoints {
       if (!(error instanceof Error && "code" in error)) throw error;
       throw new RunError({
         what: `training ${arm}, step ${progress.step}`,
-        facts: `cannot save in "${folder}" (${error.message})${this.standing}`,
+        facts: `cannot save in "${folder}" (${systemReason(error)})${this.standing}`,
         hint: "Make room or give access there, then go on with guidance train --resume",
       });
     }

@@ -6,6 +6,7 @@ import { DataError } from "../data/errors.ts";
 import { type Fit, imageInFormat } from "../data/images/to-format.ts";
 import type { ImageFormat } from "../data/source.ts";
 import { callNetwork } from "../models/network.ts";
+import { systemReason } from "../system-error.ts";
 import { buildStudent, imageInput } from "./build.ts";
 import type { TrainConfig } from "./config.ts";
 import { imageSpec, seenImages } from "./image-input.ts";
@@ -74,7 +75,7 @@ async function readImage(file: string, format: ImageFormat, fit: Fit, transform:
   try {
     bytes = await readFile(file);
   } catch (error) {
-    throw new DataError({ what: "image", facts: `cannot read "${file}" (${(error as Error).message})` });
+    throw new DataError({ what: "image", facts: `cannot read "${file}" (${systemReason(error)})` });
   }
   return imageInFormat(bytes, file, format, fit, transform);
 }

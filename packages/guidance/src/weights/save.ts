@@ -8,6 +8,7 @@ import {
 } from "@guidance/tensor";
 import { chunks } from "../run/chunks.ts";
 import { stageFile } from "../run/files.ts";
+import { systemReason } from "../system-error.ts";
 import { WeightsError, weightsError } from "./errors.ts";
 import { pickleStateDict } from "./torch-pickle.ts";
 import { storageNames } from "./torch-types.ts";
@@ -82,7 +83,7 @@ export async function saveWeights(
   } catch (error) {
     if (error instanceof WeightsError) throw error;
     throw weightsError(path, {
-      facts: `it cannot be written (${(error as Error).message})`,
+      facts: `it cannot be written (${systemReason(error)})`,
       hint: "Check that its folder exists and has room",
     });
   }

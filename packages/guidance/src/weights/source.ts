@@ -2,6 +2,7 @@
 
 import { type FileHandle, open } from "node:fs/promises";
 import { readAt } from "../run/chunks.ts";
+import { systemReason } from "../system-error.ts";
 import { weightsError } from "./errors.ts";
 
 /** A file as its bytes. */
@@ -34,7 +35,7 @@ export async function openSource(path: string): Promise<ByteSource> {
   } catch (error) {
     await file?.close();
     throw weightsError(path, {
-      facts: `it cannot be opened (${(error as Error).message})`,
+      facts: `it cannot be opened (${systemReason(error)})`,
       expected: "a .pth or .safetensors file",
       hint: "Check the path",
     });

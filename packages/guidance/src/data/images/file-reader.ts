@@ -1,6 +1,7 @@
 /** Reading parts of large files at given places, with errors that name file and offset. */
 
 import { type FileHandle, open } from "node:fs/promises";
+import { systemReason } from "../../system-error.ts";
 import { DataError } from "../errors.ts";
 
 /** A file open for reading at any offset. */
@@ -22,7 +23,7 @@ export class FileReader {
       const handle = await open(path);
       return new FileReader(path, (await handle.stat()).size, handle);
     } catch (error) {
-      throw new DataError({ what: `shard "${path}"`, facts: `it cannot be read (${(error as Error).message})` });
+      throw new DataError({ what: `shard "${path}"`, facts: `it cannot be read (${systemReason(error)})` });
     }
   }
 
@@ -43,7 +44,7 @@ export class FileReader {
 
   #read(bytes: Uint8Array, filled: number, offset: number): Promise<{ bytesRead: number }> {
     return this.#handle.read(bytes, filled, bytes.length - filled, offset).catch((error: Error) => {
-      throw this.fault(offset, `it cannot be read (${error.message})`);
+      throw this.fault(offset, `it cannot be read (${systemReason(error)})`);
     });
   }
 

@@ -9,6 +9,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
+import { systemReason } from "../../system-error.ts";
 import { DataError } from "../errors.ts";
 import type { EncodedImages } from "./encoded.ts";
 import { compareNames, type Entry, listFolder } from "./splits.ts";
@@ -130,7 +131,7 @@ async function readImage(path: string): Promise<Uint8Array> {
   } catch (error) {
     throw new DataError({
       what: `image "${path}"`,
-      facts: `it cannot be read (${(error as Error).message})`,
+      facts: `it cannot be read (${systemReason(error)})`,
       hint: "Leave the folder as it is while it is used",
     });
   }

@@ -2,6 +2,7 @@
 
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { systemReason } from "../../system-error.ts";
 import { DataError } from "../errors.ts";
 
 export type SplitName = "train" | "validation" | "test";
@@ -47,7 +48,7 @@ export async function listFolder(folder: string): Promise<Entry[]> {
   } catch (error) {
     throw new DataError({
       what: `folder "${folder}"`,
-      facts: `it cannot be read (${(error as Error).message})`,
+      facts: `it cannot be read (${systemReason(error)})`,
       expected: "a folder of images, Parquet files or tar files",
     });
   }
