@@ -19,6 +19,14 @@ export interface ChartStyle {
   readonly grid: string;
 }
 
+export interface ChartSettings {
+  readonly title: string;
+  readonly note: string;
+  readonly format: ValueFormat;
+  /** The greatest value that there can be. */
+  readonly greatest?: number;
+}
+
 export type ValueFormat = (value: number | null | undefined) => string;
 
 /** Charts move their cursors together. */
@@ -29,6 +37,7 @@ const [HEIGHT, PHONE] = [220, 190];
 export class Chart {
   readonly root: HTMLElement;
   readonly #format: ValueFormat;
+  readonly #greatest: number;
   readonly #legend = element("div", { class: "legend" });
   readonly #plot: HTMLElement;
   readonly #missing = element("p", { class: "missing" });
@@ -38,8 +47,9 @@ export class Chart {
   /** What the plot was made for; it is made anew only for another. */
   #shape = "";
 
-  constructor(title: string, note: string, format: ValueFormat) {
+  constructor({ title, note, format, greatest = Infinity }: ChartSettings) {
     this.#format = format;
+    this.#greatest = greatest;
     this.#plot = element("div", { class: "plot", tabindex: "0", role: "img", "aria-label": `${title} over steps` });
     const heading = element("h2", {}, title, " ", element("small", {}, note));
     this.root = element("article", { class: "panel chart" }, heading, this.#legend, this.#plot, this.#missing);
@@ -84,6 +94,12 @@ export class Chart {
       height: this.#height,
       legend: { show: false },
       scales: {
+        y: {
+          range: (_, least, most) => {
+            const [low, high] = uPlot.rangeNum(least ?? 0, most ?? 1, 0.1, true);
+            return [low ?? 0, Math.min(high ?? 1, this.#greatest)];
+          },
+        },
         x: { time: false, range: (_, least, most) => [least ?? 0, most === least ? (most ?? 0) + 1 : (most ?? 1)] },
       },
       cursor: { sync: { key: CURSORS.key }, points: { size: 6 }, drag: { x: true, y: false } },

@@ -2,17 +2,14 @@
 import { lookOf } from "../../figures/look.ts";
 import { shortNames } from "../../figures/names.ts";
 import { stepRows, validationRows } from "../protocol.ts";
-import { Chart, type ChartStyle, type Curve, type ValueFormat } from "./chart.ts";
+import { Chart, type ChartSettings, type ChartStyle, type Curve } from "./chart.ts";
 import { byId } from "./dom.ts";
 import { percent, runName, short } from "./format.ts";
 import { LayerMap, normColours, similarityColours } from "./map.ts";
 import { ARMS, type Arm, type ArmData, type SeriesData, type State } from "./state.ts";
 
 /** What a chart shows of a network. */
-interface Plotted {
-  readonly title: string;
-  readonly note: string;
-  readonly format: ValueFormat;
+interface Plotted extends ChartSettings {
   /** When its first value comes, where that is not with the first step. */
   readonly missing?: string;
   readonly of: (arm: ArmData) => { readonly data: SeriesData; readonly row: number };
@@ -33,6 +30,7 @@ const plotted: readonly Plotted[] = [
     title: "Validation accuracy",
     note: "top-1",
     format: percent,
+    greatest: 1,
     missing: "It comes with the first validation of a student",
     of: validation("top1"),
   },
@@ -58,7 +56,7 @@ export interface View {
 }
 
 export class Panels {
-  readonly #charts = plotted.map((each) => ({ ...each, chart: new Chart(each.title, each.note, each.format) }));
+  readonly #charts = plotted.map((each) => ({ ...each, chart: new Chart(each) }));
   #maps = new Map<string, LayerMap>();
 
   constructor() {
