@@ -107,6 +107,10 @@ test("over batches, and with a similarity of a plugin", async () => {
   const plugin = `import { similarities } from "@guidance/guidance"; similarities.register("none", (x, y) => x.sum().mul(0));`;
   writeFileSync(join(cwd, "plugin.mjs"), plugin);
   const none = await compare("deep-fcn", "deep-fcn", ...common, "--plugin", "plugin.mjs", "--similarity", "none");
+  // a run's own plugins come with it
+  const options = ["--plugin", "plugin.mjs", "--no-baseline", "--folder", "own"];
+  expect((await guidance(["train", ...tiny, ...options], { cwd })).status).toBe(0);
+  expect((await compare("own", "own", "--device", "cpu", "--similarity", "none")).matrix).toEqual(none.matrix);
   expect(none.matrix.flat().every((value) => value === 0)).toBe(true);
 });
 

@@ -16,11 +16,13 @@ const commands = new Map(
   buildProgram().commands.map((command) => [command.name(), command.options.map(({ long }) => long)] as const),
 );
 /** Source files of the repository, as paths below the root. */
-const sources = ["packages", "test", "bench", "examples", "scripts"].flatMap((folder) =>
-  readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map(
-    (path) => `/${folder}/${path.replaceAll("\\", "/")}`,
-  ),
-);
+const sources = ["packages", "test", "bench", "examples", "scripts"]
+  .flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map(
+      (path) => `/${folder}/${path.replaceAll("\\", "/")}`,
+    ),
+  )
+  .filter((path) => !/\/(node_modules|dist)\//.test(path));
 /** Options of other programs. */
 const foreign = new Set(["--enable-unsafe-webgpu", "--peers"]);
 

@@ -58,6 +58,7 @@ async function look(browser, url, pid) {
   }, 200);
   return async () => {
     clearInterval(timer);
+    if (served === undefined) throw new Error(`the training was over in ${OPENING / 1000} s: take more steps`);
     const seconds = (performance.now() - began) / 1000;
     return {
       ...{ start, opening: shown - before },
@@ -79,7 +80,8 @@ async function train(name, withUi) {
   child.stdout.on("data", (chunk) => {
     output += chunk;
     const url = /^dashboard (\S+)$/m.exec(output)?.[1];
-    if (browser && url) looking ??= look(browser, url, child.pid);
+    // what goes wrong is told once the training has ended
+    if (browser && url) looking ??= look(browser, url, child.pid).catch((error) => () => Promise.reject(error));
   });
   child.stderr.on("data", (chunk) => {
     output += chunk;

@@ -226,6 +226,14 @@ test("help says what every option does, and its default", () => {
   }
 });
 
+test.each([
+  [["profile", "--trace", "nowhere/trace.json"], 'profile: there is no folder "nowhere"'],
+  [["profile", "--trace", "."], 'profile: there is a folder "."'],
+  [["fetch", "a/b", "package.json"], 'fetch: "package.json" is a file'],
+])("%j is refused before a device is opened or anything is asked for", async (args, message) => {
+  expect(await refusal(...args)).toContain(message);
+});
+
 /** What `--help` of a command prints. */
 function helpOf(command: Command): string {
   let text = "";
@@ -268,6 +276,9 @@ test("shells get every command with its options", async () => {
   expect(complete("guidance pl")).toBe("plot plan");
   expect(complete("guidance train --accu")).toBe("--accumulate");
   expect(complete("guidance train --device ")).toBe("auto gpu lavapipe swiftshader cpu");
+  expect(complete("guidance train --device = sw")).toBe("swiftshader"); // bash cuts words at =
+  expect(complete("guidance train --arm =")).toBe("");
+  expect(complete("guidance eval run --arm =")).toBe("guided unguided");
   expect(complete("guidance train --dataset c")).toBe("cifar10 cifar100");
   expect(complete("guidance eval run --arm ")).toBe("guided unguided");
   expect(complete("guidance export run out.pth --arm g")).toBe("guided guide");

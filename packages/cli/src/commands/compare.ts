@@ -108,10 +108,10 @@ export function addCompare(program: Command): void {
 async function compare(specs: readonly [string, string], options: Options, command: Command): Promise<void> {
   const { similarity, estimator, split, out } = options;
   await importPlugins(options.plugin);
-  measureOf(similarity, estimator);
   if (out !== undefined) await checkFiles(out, options.force);
   const compared = [await parseCompared(specs[0]), await parseCompared(specs[1])] as const;
   for (const each of compared) if (each.kind === "run") await importPlugins(each.run.plugins);
+  measureOf(similarity, estimator);
   const config = buildConfig(command, options, withDataOfRun(presets[options.preset], compared, command));
 
   const output = new Output(options);

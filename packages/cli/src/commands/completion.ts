@@ -52,14 +52,16 @@ function bash(commands: readonly Completed[]): string {
     ),
   );
   return `_guidance() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" words=""
+  local current="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}" words=""
+  # --option=value comes as three words
+  if [ "$current" = "=" ]; then current=""; elif [ "$before" = "=" ]; then before="\${COMP_WORDS[COMP_CWORD-2]}"; fi
   if [ "$COMP_CWORD" -eq 1 ]; then words="${commands.map(({ name }) => name).join(" ")} --help"
   elif [ "\${current#-}" != "$current" ]; then
     case "\${COMP_WORDS[1]}" in
 ${flags.join("\n")}
     esac
   else
-    case "\${COMP_WORDS[1]} \${COMP_WORDS[COMP_CWORD-1]}" in
+    case "\${COMP_WORDS[1]} $before" in
 ${values.join("\n")}
     esac
   fi

@@ -5,6 +5,7 @@ import type { Command } from "commander";
 import { OfferingOption, oneOf } from "../choices.ts";
 import { addExamples } from "../examples.ts";
 import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
+import { checkFolder } from "./output-file.ts";
 
 const splits = ["train", "validation", "test"] as const;
 type Split = (typeof splits)[number];
@@ -40,6 +41,7 @@ export function addFetch(program: Command): void {
 
 async function fetchDataset(dataset: string, folder: string, options: FetchOptions): Promise<void> {
   const { revision, split } = options;
+  await checkFolder("fetch", folder);
   const output = new Output(options);
   try {
     const paths = await fetchShards(dataset, {

@@ -6,6 +6,7 @@ import { open } from "../device.ts";
 import { addExamples } from "../examples.ts";
 import { addOutputOptions, Output, type OutputOptions } from "../report/output.ts";
 import { type ProgramTimes, profileText, profileTrace, programJson, stepText } from "../report/profile.ts";
+import { checkOutput } from "./output-file.ts";
 import { addStepOptions, planChosenStep, type StepOptions, stepConfig } from "./step.ts";
 
 interface ProfileOptions extends StepOptions, OutputOptions {
@@ -27,6 +28,7 @@ export function addProfile(program: Command): void {
 }
 
 async function profile(options: ProfileOptions, command: Command): Promise<void> {
+  await checkOutput("profile", options.trace, true);
   const config = await stepConfig(options, command);
   const output = new Output(options);
   const { backend, webgpu } = await open(options);

@@ -65,12 +65,12 @@ export function addTrain(program: Command): void {
   addUiOptions(
     command.option(
       "--ui",
-      "the dashboard in the browser while it trains; gradients and layers every 100 steps unless --inspect-every says else",
+      "the dashboard in the browser while it trains, at an address that --quiet prints too; gradients and layers every 100 steps unless --inspect-every says else",
     ),
   );
   addOutputOptions(
     command,
-    "print the dashboard, each step, validation and inspection and at last the result as JSON lines",
+    "print the address of the dashboard, each step, validation and inspection and at last the result as JSON lines",
   );
   addExamples(command, [
     ["", "the demonstration: MNIST, 50 layers, with guide and without"],
@@ -224,9 +224,9 @@ function showRun(folder: string, { out, folder: chosen, resume, host, port }: Tr
   const shown = chosen ?? resume ?? out;
   const args = [shown, "--host", host, ...(port === undefined ? [] : ["--port", String(port)])];
   return launchUi(args, (news) => {
-    if ("error" in news) return screen.warning(`no dashboard, training goes on: ${news.error}`);
+    if ("error" in news) return screen.notice(`no dashboard, training goes on: ${news.error}`);
     const url = `${news.url}#${encodeURIComponent(basename(folder))}`;
-    screen.warning(`dashboard ${url}`);
+    screen.notice(`dashboard ${url}`);
     screen.record({ kind: "dashboard", url });
   });
 }

@@ -34,8 +34,8 @@ export class Output implements Screen {
     if (!this.#options.quiet) this.#screen.line(text);
   }
 
-  /** What is wrong, or cannot be guessed: a line that stands also where `--quiet` leaves out others. */
-  warning(text: string): void {
+  /** A line that stands also where `--quiet` leaves out others: what is wrong, or cannot be guessed. */
+  notice(text: string): void {
     this.#screen.line(text);
   }
 

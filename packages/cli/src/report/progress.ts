@@ -55,6 +55,6 @@ export function recordingObserver(output: Output): Observer {
       shown.validation?.(event);
     },
     inspection: (event) => output.record({ kind: "inspection", ...event }),
-    warning: (text) => output.warning(text),
+    warning: (text) => output.notice(text),
   };
 }

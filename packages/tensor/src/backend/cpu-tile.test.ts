@@ -1,4 +1,5 @@
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
+import { BackendError, LimitError } from "../errors.ts";
 import { TILE, tileMemory } from "./cpu-tile.ts";
 
 /** Sums in the order of the tile. */
@@ -32,4 +33,17 @@ test("memory is kept until a product needs more of it, unless that is very much"
   expect(tileMemory(10).values).toBe(larger);
   expect(tileMemory(2 ** 23).values.length).toBeGreaterThanOrEqual(2 ** 23);
   expect(tileMemory(10).values).toBe(larger);
+});
+
+afterEach(() => vi.unstubAllGlobals());
+
+test("where WebAssembly is missing or forbidden, or memory too large, an error says so", () => {
+  const count = 2 ** 24; // more than what is kept
+  vi.stubGlobal("WebAssembly", undefined);
+  expect(() => tileMemory(count)).toThrow(BackendError);
+  expect(() => tileMemory(count)).toThrow(
+    /^cpu backend: products cannot use WebAssembly \(.+\)\. Expected WebAssembly with/,
+  );
+  vi.unstubAllGlobals();
+  expect(() => tileMemory(2 ** 29 + 1)).toThrow(LimitError);
 });

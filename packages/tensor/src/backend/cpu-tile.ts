@@ -6,6 +6,8 @@
  * The module is written here instruction by instruction: nothing is built before a start that could compile it.
  */
 
+import { BackendError, LimitError } from "../errors.ts";
+
 /** Rows and columns of the tile. */
 export const TILE = 4;
 
@@ -14,7 +16,7 @@ export interface TileMemory {
   readonly values: Float64Array;
   /**
    * Writes, at `tile`, row by row, sum over k below `depth` of a[k, y] b[k, x], where a and b are panels of four values for
-   * each k that begin at `a` and `b`. All are indices of `values`, of which `tile` is even.
+   * each k that begin at `a` and `b`. All are indices of `values`.
    */
   multiply(a: number, b: number, tile: number, depth: number): void;
 }
@@ -23,6 +25,8 @@ type Code = readonly number[];
 
 const FLOAT_BYTES = 8;
 const PAGE_BYTES = 2 ** 16;
+/** Indices of bytes have 32 bits. */
+const MOST_PAGES = 2 ** 16;
 
 // https://webassembly.github.io/spec/core/binary
 const [I32, V128] = [0x7f, 0x7b];
@@ -103,9 +107,26 @@ function tileModule(): WebAssembly.Module {
 
 function createMemory(count: number): TileMemory {
   const pages = Math.ceil((count * FLOAT_BYTES) / PAGE_BYTES);
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  const { exports } = new WebAssembly.Instance(tileModule(), { host: { memory } });
-  return { values: new Float64Array(memory.buffer), multiply: exports.multiply as TileMemory["multiply"] };
+  if (pages > MOST_PAGES) {
+    throw new LimitError({
+      what: "cpu backend",
+      facts: `a product gathers ${count} values of ${FLOAT_BYTES} bytes at a time`,
+      expected: "at most 4 GiB",
+      hint: "Take a smaller batch or network",
+    });
+  }
+  try {
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    const { exports } = new WebAssembly.Instance(tileModule(), { host: { memory } });
+    return { values: new Float64Array(memory.buffer), multiply: exports.multiply as TileMemory["multiply"] };
+  } catch (cause) {
+    throw new BackendError({
+      what: "cpu backend",
+      facts: `products cannot use WebAssembly (${(cause as Error).message})`,
+      expected: "WebAssembly with registers of 128 bits",
+      hint: "In a page allow 'wasm-unsafe-eval'; where address space is limited (ulimit -v), raise that",
+    });
+  }
 }
 
 /** Values that memory has at least, which are enough for nearly all products (4 MB), and at most if it is kept (32 MB). */
@@ -113,7 +134,10 @@ const [LEAST, MOST_KEPT] = [2 ** 19, 2 ** 22];
 
 let kept: TileMemory | undefined;
 
-/** Memory of at least `count` values, whatever they are; it is used by one product at a time. */
+/**
+ * Memory of at least `count` values, whatever they are; it is used by one product at a time. Throws BackendError where there
+ * is no WebAssembly, LimitError above 4 GiB.
+ */
 export function tileMemory(count: number): TileMemory {
   if (kept && count <= kept.values.length) return kept;
   const memory = createMemory(Math.max(count, LEAST));

@@ -28,7 +28,7 @@ export function hostsOf(listening: string): string[] {
 }
 
 /** Names under which a request may ask: of the machine for itself, the host it listens on, or the address it came to. */
-export function namesOf({ socket }: Pick<IncomingMessage, "socket">, listening: string): string[] {
+function namesOf({ socket }: Pick<IncomingMessage, "socket">, listening: string): string[] {
   const names = [...LOCAL, inUrl(listening).toLowerCase()];
   if (isOpen(listening)) {
     // on all interfaces it has many names: this machine's, that of mDNS too, and the address that the request came to
@@ -48,9 +48,12 @@ export function refusalOf(
   // Node takes the first of several, and what stands before this server may take another
   const hosts = rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === "host");
   if (hosts.length > 1) return { status: 400, text: "there is more than one Host header" };
-  const names = namesOf(request, listening);
-  if (names.includes(nameOf(headers.host) ?? "")) return undefined;
-  return { status: 403, text: `the Host header is none of ${names.join(", ")}` };
+  if (namesOf(request, listening).includes(nameOf(headers.host) ?? "")) return undefined;
+  // no other name of the machine: who asks may be a page of another site
+  return {
+    status: 403,
+    text: "the Host header is no name of this server: ask for localhost, or the address it printed",
+  };
 }
 
 /** Sent with every answer: nothing from elsewhere runs or is loaded, and nobody else may show or read it. */

@@ -114,6 +114,12 @@ test("HF_ENDPOINT names another server", async () => {
   vi.stubEnv("HF_ENDPOINT", `${hubUrl}/`);
   const options = { folder: join(root, "mirror"), token: "hf_x", retryDelay: 1 };
   expectWhole("mirror", await fetchShards("ILSVRC/imagenet-1k", options));
+  for (const address of ["nonsense", "http:", "ftp://localhost"]) {
+    vi.stubEnv("HF_ENDPOINT", address);
+    await expect(fetchShards("ILSVRC/imagenet-1k", options)).rejects.toThrow(
+      `HF_ENDPOINT: it is "${address}". Expected`,
+    );
+  }
   vi.unstubAllEnvs();
 });
 

@@ -66,7 +66,11 @@ export async function fetchShards(dataset: string, options: FetchShardsOptions):
 }
 
 /** As Hugging Face's own programs have it. */
-const hubOfEnvironment = (): string => (process.env.HF_ENDPOINT || "https://huggingface.co").replace(/\/+$/, "");
+function hubOfEnvironment(): string {
+  const url = process.env.HF_ENDPOINT || "https://huggingface.co";
+  if (/^https?:/.test(url) && URL.canParse(url)) return url.replace(/\/+$/, "");
+  throw new DataError({ what: "HF_ENDPOINT", facts: `it is "${url}"`, expected: "an address that begins with http" });
+}
 
 async function listShards(
   dataset: string,
